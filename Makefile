@@ -1,0 +1,40 @@
+# planhub: `make plan` has the simulated models answer a prompt; `make test` checks everything.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+PROMPT ?= Design a REST API for a task management app
+MODE   ?= vote
+
+.PHONY: plan test lint types tests setup clean
+
+plan: $(STAMP)
+	@$(BIN)/planhub plan "$(PROMPT)" --mode $(MODE)
+
+test: lint types tests
+
+setup: $(STAMP)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+tests: $(STAMP)
+	$(BIN)/pytest -q
+
+$(STAMP): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "planhub needs Python 3.11 or later: no '$(PYTHON)' found"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "planhub needs Python 3.11 or later: this is $$($(PYTHON) --version)"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing what planhub needs into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

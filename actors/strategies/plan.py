@@ -1,0 +1,245 @@
+"""The words a strategy speaks.
+
+A strategy is a plain generator, a *plan*.  It yields one of three things and is sent the answer:
+
+- :class:`Choose`: which models may take a role?  Sent a :class:`Chosen`.
+- :class:`Round`: these branches together, each a :class:`Call` or a plan of its own, until the
+  rule says enough.  Sent a tuple with one result per branch, in the branches' order: an
+  :data:`Outcome` for a call, what the plan returned for a plan, and :class:`Unanswered` with kind
+  `cancelled` for a branch that was given up because there was enough.
+- :class:`Consult`: something of the Judge.  Sent its reply message.
+
+A plan returns its :class:`Result`, or raises a :class:`~actors.errors.PlanError`.  It draws no
+random numbers and reads no clock: the order it is carried out for brings seed and time.  So the
+journal of what it was sent is all it takes to carry it out again.
+
+Use `yield from ask(...)`, `choose(...)` and `consult(...)` instead of bare yields: they have
+types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+from actors.domain.model import Model
+from actors.protocol import (
+    BallotBuilt,
+    Candidate,
+    Profile,
+    Refusal,
+    RepairVerdict,
+    Role,
+    Verdict,
+    VerdictUnreadable,
+)
+
+T = TypeVar("T")
+
+
+class AllIn(Struct, frozen=True):
+    """Enough is when every branch has ended."""
+
+
+class FirstAnswer(Struct, frozen=True):
+    """Enough is the first branch that answers."""
+
+
+class Quorum(Struct, frozen=True):
+    """Enough is `k` branches that answer."""
+
+    k: int
+
+
+class Agreement(Struct, frozen=True):
+    """Enough is `k` branches whose answers are equal once normalised."""
+
+    k: int
+
+
+Enough: TypeAlias = AllIn | FirstAnswer | Quorum | Agreement
+
+
+class Call(Struct, frozen=True):
+    """One answer wanted from a model, whoever of the candidates gives it: best first, the others
+    in their order when it fails.
+
+    `messages` and `parameters` are JSON.  `max_tokens` None is the default.  With a `schema`
+    (JSON) the text is validated against it and `Answered.problems` says how it failed.
+    """
+
+    role: Role
+    messages: bytes
+    candidates: tuple[Candidate, ...]
+    max_tokens: int | None = None
+    temperature: float | None = None
+    parameters: bytes = b"{}"
+    seed: int | None = None
+    schema: bytes | None = None
+
+
+class Answered(Struct, frozen=True):
+    """A model's text, hidden reasoning included; `problems` is empty when it meets the schema."""
+
+    text: str
+    model: Model
+    truncated: bool = False
+    problems: tuple[str, ...] = ()
+    explicit: bool = False
+
+
+UnansweredKind: TypeAlias = Literal["failed", "budget", "deadline", "cancelled"]
+
+
+class Unanswered(Struct, frozen=True):
+    """Nobody answered.  `failures` lists each model that was tried, with what went wrong."""
+
+    kind: UnansweredKind
+    failures: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def text(self) -> str:
+        return "; ".join(f"{model}: {error}" for model, error in self.failures) or self.kind
+
+
+Outcome: TypeAlias = Answered | Unanswered
+
+
+class Choose(Struct, frozen=True):
+    """Which models may take `role`, best first by `profile`?
+
+    `messages` is what will be sent, or the like of it: its size decides whose context it fits.
+    The rest as in :class:`actors.protocol.SelectModels`.
+    """
+
+    role: Role
+    profile: Profile
+    messages: bytes
+    min_weight: int = 0
+    named: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    avoid: tuple[str, ...] = ()
+    avoid_families: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    schema: bool = False
+
+
+class Chosen(Struct, frozen=True):
+    """Answer to :class:`Choose`; `ranked` may be empty, and `refused` then says why."""
+
+    ranked: tuple[Candidate, ...]
+    refused: tuple[Refusal, ...]
+
+
+class Finish(Struct, frozen=True):
+    """The cheapest way to bring a run to its end after its first round: money is kept for it.
+
+    `input_tokens` bounds what the last call will be sent.
+    """
+
+    candidates: tuple[Candidate, ...]
+    input_tokens: int
+    max_tokens: int
+
+
+class Round(Struct, frozen=True):
+    """Calls done together.
+
+    `leave_s` seconds before the run's deadline the round is closed, whatever has come by then.
+    """
+
+    branches: tuple[Call | Plan[Any], ...]
+    enough: Enough = AllIn()
+    leave_s: float = 0.0
+    finish: Finish | None = None
+
+
+class Ballot(Struct, frozen=True):
+    """Consult: put candidates before a judge, blind.  Sent a :class:`BallotBuilt`."""
+
+    question: bytes
+    texts: tuple[str, ...]
+    seed: int
+
+
+class Reading(Struct, frozen=True):
+    """Consult: what did the judge say?  Sent a Verdict, RepairVerdict or VerdictUnreadable."""
+
+    model: str
+    text: str
+    labels: tuple[str, ...]
+    messages: bytes
+    repaired: bool = False
+
+
+class Note(Struct, frozen=True):
+    """Consult: nothing is asked; watchers of the run are told who judged what.  Sent None."""
+
+    judge: str | None
+    selected: int | None
+    decided: bool
+    reason: str
+
+
+class Consult(Struct, frozen=True):
+    about: Ballot | Reading | Note
+
+
+Step: TypeAlias = Choose | Round | Consult
+Plan: TypeAlias = Generator[Step, Any, T]
+
+
+class Result(Struct, frozen=True):
+    """What a run comes to.
+
+    `response` is the mode's shape, as JSON; `text` the returned answer, valid against the schema
+    where there is one.  `reasons` holds a code for anything unusual.
+    """
+
+    model: str
+    routing_reason: str
+    text: str
+    response: bytes
+    reasons: tuple[str, ...] = ()
+    degraded: bool = False
+
+
+def choose(wanted: Choose) -> Plan[Chosen]:
+    """Asks the Router."""
+    chosen: Chosen = yield wanted
+    return chosen
+
+
+def ask(
+    *calls: Call, leave_s: float = 0.0, finish: Finish | None = None
+) -> Plan[tuple[Outcome, ...]]:
+    """Makes these calls together and waits for all of them."""
+    outcomes: tuple[Outcome, ...] = yield Round(calls, AllIn(), leave_s, finish)
+    return outcomes
+
+
+def fork(
+    *plans: Plan[T], leave_s: float = 0.0, finish: Finish | None = None
+) -> Plan[tuple[T | Unanswered, ...]]:
+    """Carries these plans out side by side and waits for all of them."""
+    results: tuple[T | Unanswered, ...] = yield Round(plans, AllIn(), leave_s, finish)
+    return results
+
+
+def build_ballot(ballot: Ballot) -> Plan[BallotBuilt]:
+    """Asks the Judge how to put the candidates before a model."""
+    built: BallotBuilt = yield Consult(ballot)
+    return built
+
+
+def read_verdict(reading: Reading) -> Plan[Verdict | RepairVerdict | VerdictUnreadable]:
+    """Asks the Judge what a model's words amount to."""
+    read: Verdict | RepairVerdict | VerdictUnreadable = yield Consult(reading)
+    return read
+
+
+def note(noted: Note) -> Plan[None]:
+    """Tells the run's watchers what was judged."""
+    yield Consult(noted)

@@ -1,0 +1,67 @@
+"""The port to the network: one HTTP exchange at a time, by callback.
+
+A callback and not a coroutine, so that a reactor can serve ten thousand exchanges from one task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, Protocol, TypeAlias
+
+from msgspec import Struct
+
+
+class HttpRequest(Struct, frozen=True, gc=False):
+    """A POST with a JSON body.  `headers` includes all but Host and Content-Length.
+
+    Times are seconds: to connect, from the request's last byte to the answer's first, and from
+    the start to the answer's last byte.
+    """
+
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    connect_timeout_s: float = 10.0
+    first_byte_timeout_s: float = 60.0
+    timeout_s: float = 60.0
+    max_response_bytes: int = 33_554_432
+
+    def __repr__(self) -> str:
+        return f"<HttpRequest POST {self.url} {len(self.body)} bytes>"
+
+
+class HttpResponse(Struct, frozen=True, gc=False):
+    """A complete answer; header names in lower case, the last of a repeated name."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class HttpFailure(Struct, frozen=True, gc=False):
+    """No complete answer.
+
+    `written` says that the vendor may have seen the request; `received_bytes` how much of the
+    body had come.
+    """
+
+    kind: Literal["connect", "timeout", "closed", "too_large", "protocol", "cancelled"]
+    detail: str
+    written: bool
+    received_bytes: int = 0
+
+
+Done: TypeAlias = Callable[[HttpResponse | HttpFailure], None]
+
+
+class Transport(Protocol):
+    """Moves bytes to vendors.  All methods are called on the engine's thread and never block."""
+
+    def start(self, id: str, request: HttpRequest, done: Done) -> None:
+        """Begins an exchange; `done` is called once, later, on the engine's thread."""
+
+    def abort(self, id: str) -> None:
+        """Closes the exchange's socket; `done` then hears `cancelled`.  Unknown ids are ignored."""
+
+    async def serve(self) -> None:
+        """Runs until cancelled; exchanges live only while this does."""
