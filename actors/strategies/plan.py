@@ -7,7 +7,11 @@ A strategy is a plain generator, a *plan*.  It yields one of three things and is
   rule says enough.  Sent a tuple with one result per branch, in the branches' order: an
   :data:`Outcome` for a call, what the plan returned for a plan, and :class:`Unanswered` with kind
   `cancelled` for a branch that was given up because there was enough.
-- :class:`Consult`: something of the Judge.  Sent its reply message.
+- :class:`Consult`: something of the Judge.  Sent its reply message (a :class:`Note` has none).
+
+When the run is given up (its deadline, its budget, a cancellation) a plan is not interrupted:
+whatever it waits for and whatever it yields from then on is answered at once, calls by
+:class:`Unanswered`, so that it falls through to the best it has, or to its error.
 
 A plan returns its :class:`Result`, or raises a :class:`~actors.errors.PlanError`.  It draws no
 random numbers and reads no clock: the order it is carried out for brings seed and time.  So the
@@ -24,7 +28,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from actors.domain.model import Model
+from actors.domain.model import Model, Usage
 from actors.protocol import (
     BallotBuilt,
     Candidate,
@@ -81,13 +85,17 @@ class Call(Struct, frozen=True):
 
 
 class Answered(Struct, frozen=True):
-    """A model's text, hidden reasoning included; `problems` is empty when it meets the schema."""
+    """A model's text, hidden reasoning included; `problems` is empty when it meets the schema.
+
+    `explicit` when the model was asked for by name; `usage` is what the vendor counted.
+    """
 
     text: str
     model: Model
     truncated: bool = False
     problems: tuple[str, ...] = ()
     explicit: bool = False
+    usage: Usage = Usage()
 
 
 UnansweredKind: TypeAlias = Literal["failed", "budget", "deadline", "cancelled"]
@@ -127,10 +135,14 @@ class Choose(Struct, frozen=True):
 
 
 class Chosen(Struct, frozen=True):
-    """Answer to :class:`Choose`; `ranked` may be empty, and `refused` then says why."""
+    """Answer to :class:`Choose`; `ranked` may be empty, and `refused` then says why.
+
+    With `stopped` nobody was asked: the run, or the round around it, has been given up.
+    """
 
     ranked: tuple[Candidate, ...]
     refused: tuple[Refusal, ...]
+    stopped: UnansweredKind | None = None
 
 
 class Finish(Struct, frozen=True):
@@ -175,7 +187,7 @@ class Reading(Struct, frozen=True):
 
 
 class Note(Struct, frozen=True):
-    """Consult: nothing is asked; watchers of the run are told who judged what.  Sent None."""
+    """Consult: nothing is asked and nothing waited for; watchers are told who judged what."""
 
     judge: str | None
     selected: int | None

@@ -1,0 +1,85 @@
+"""What a :class:`~actors.strategies.run.Run` wants done, and the two ways it ends."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from actors.errors import PlanError
+from actors.protocol import Role
+from actors.strategies.plan import Ballot, Call, Choose, Finish, Note, Reading, Result
+
+
+class StrategyFailed(Exception):
+    """A plan raised what is no PlanError, or yielded what is no step: a defect of ours."""
+
+
+class StartCall(Struct, frozen=True):
+    """Make this call, then `resume(key, outcome)`."""
+
+    key: int
+    call: Call
+
+
+class AskRouter(Struct, frozen=True):
+    """Ask the Router, then `resume(key, chosen)`."""
+
+    key: int
+    choose: Choose
+
+
+class AskJudge(Struct, frozen=True):
+    """Ask the Judge, then `resume(key, its reply)`."""
+
+    key: int
+    about: Ballot | Reading
+
+
+class Announce(Struct, frozen=True):
+    """Tell the run's watchers; nothing is waited for."""
+
+    note: Note
+
+
+class CancelCall(Struct, frozen=True):
+    """The call started under `key` is not needed any more."""
+
+    key: int
+
+
+class OpenRound(Struct, frozen=True):
+    """A round begins with so many branches; the calls it starts with follow in the same list.
+
+    `depth` is 0 for rounds of the run's own plan.  `leave_s` and `finish` as in
+    :class:`~actors.strategies.plan.Round`.
+    """
+
+    key: int
+    calls: int
+    leave_s: float
+    finish: Finish | None
+    depth: int = 0
+
+
+class CloseRound(Struct, frozen=True):
+    """A round has ended; `role` is what its first call was for, None when it had no call."""
+
+    key: int
+    role: Role | None
+    answered: int
+    failed: int
+    depth: int = 0
+
+
+class Done(Struct, frozen=True):
+    result: Result
+
+
+class Died(Struct, frozen=True):
+    error: PlanError | StrategyFailed
+
+
+Action: TypeAlias = (
+    StartCall | AskRouter | AskJudge | Announce | CancelCall | OpenRound | CloseRound | Done | Died
+)

@@ -1,0 +1,362 @@
+"""Carrying a plan out, purely: answers go in, actions come out, nothing waits here.
+
+A :class:`Run` is to a plan what `h11.Connection` is to a socket.  Whoever owns it performs the
+actions it returns and tells it what came of them:
+
+- `begin()` starts the plan; `resume(key, answer)` brings the answer to what was started under
+  `key`: an Outcome to :class:`StartCall`, a Chosen to :class:`AskRouter`, the Judge's reply to
+  :class:`AskJudge`.
+- `expire(key)` says that a round's own time is up; `give_up(kind)` that the whole run's is.
+
+Rules:
+
+1. Keys are 1, 2, 3 …; calls, questions and rounds share them.  The same answers in the same
+   order give the same actions, so a journal of them is all it takes to carry a run out again.
+2. A round is open from its :class:`OpenRound` to its :class:`CloseRound`, which comes when all of
+   its branches have ended or its rule says enough; what it no longer needs gets a
+   :class:`CancelCall`.  A branch that is a plan opens rounds of its own inside.
+3. Exactly one :class:`Done` or :class:`Died` ends a run.  Nothing is outstanding then, and
+   whatever comes later is ignored and counted.
+4. What is cancelled need not be resumed; an answer that comes all the same is ignored.
+5. Inside an expired round, and everywhere once the run is given up, nothing more is started:
+   every step is answered at once by what :func:`_instead_of` says.  So `give_up` ends the run
+   before it returns, unless the run has not begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from actors.errors import PlanError
+from actors.protocol import BallotBuilt, Role, VerdictUnreadable
+from actors.strategies.actions import (
+    Action,
+    Announce,
+    AskJudge,
+    AskRouter,
+    CancelCall,
+    CloseRound,
+    Died,
+    Done,
+    OpenRound,
+    StartCall,
+    StrategyFailed,
+)
+from actors.strategies.enough import answers, is_enough
+from actors.strategies.plan import (
+    Ballot,
+    Call,
+    Choose,
+    Chosen,
+    Consult,
+    Enough,
+    Note,
+    Plan,
+    Reading,
+    Result,
+    Round,
+    Unanswered,
+    UnansweredKind,
+)
+
+_Startable: TypeAlias = Call | Choose | Ballot | Reading
+
+
+class _Waits:
+    """Stands where an answer will be."""
+
+
+_WAITS = _Waits()
+
+
+@dataclass(eq=False)
+class _Carried:
+    """A plan being carried out; `place` is None for the run's own."""
+
+    steps: Plan[Any]
+    place: _Place | None
+
+    @property
+    def depth(self) -> int:
+        return sum(1 for _ in _rounds_above(self.place))
+
+
+@dataclass(eq=False)
+class _Open:
+    """A round that has begun.  While it is `opening` it starts its branches and cannot close."""
+
+    key: int
+    plan: _Carried
+    enough: Enough
+    results: list[Any]
+    announced: bool
+    opening: bool = True
+    role: Role | None = None
+    stopped: UnansweredKind | None = None
+
+    @property
+    def may_close(self) -> bool:
+        ended = [result for result in self.results if result is not _WAITS]
+        return not self.opening and is_enough(self.enough, ended, len(self.results))
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """A branch of a round."""
+
+    round: _Open
+    index: int
+
+
+class _Asked(NamedTuple):
+    """What was started: a call, for its place in a round; a question, for the plan that asks."""
+
+    step: _Startable
+    to: _Place | _Carried
+
+    @property
+    def place(self) -> _Place | None:
+        return self.to.place if isinstance(self.to, _Carried) else self.to
+
+
+class Run:
+    """One plan, carried out by one owner; not to be shared."""
+
+    def __init__(self, plan: Plan[Result]) -> None:
+        self._plan = _Carried(plan, None)
+        self._live = [self._plan]
+        self._asked: dict[int, _Asked] = {}
+        self._rounds: dict[int, _Open] = {}
+        self._actions: list[Action] = []
+        self._last_key = 0
+        self._stopped: UnansweredKind | None = None
+        self.ended = False
+        self.ignored = 0
+        """Answers and expiries that came for what was not, or no longer, outstanding."""
+
+    def __repr__(self) -> str:
+        state = "ended" if self.ended else f"{len(self._asked)} outstanding"
+        return f"<Run {state}, {len(self._rounds)} rounds open, {self.ignored} ignored>"
+
+    @property
+    def outstanding(self) -> tuple[int, ...]:
+        """Keys of what was started and is waited for, oldest first."""
+        return tuple(self._asked)
+
+    def begin(self) -> list[Action]:
+        """Starts the plan; to be called once, first."""
+        return self._act(lambda: self._advance(self._plan, None))
+
+    def resume(self, key: int, answer: object) -> list[Action]:
+        """The answer to what was started under `key` has come."""
+        if (asked := self._asked.pop(key, None)) is None:
+            return self._ignore()
+        return self._act(lambda: self._answer(asked, answer))
+
+    def expire(self, key: int) -> list[Action]:
+        """The time of the round opened under `key` is up: it closes with what it has."""
+        if (round := self._rounds.get(key)) is None:
+            return self._ignore()
+        round.stopped = "deadline"
+        return self._act(lambda: self._stop("deadline", round))
+
+    def give_up(self, kind: UnansweredKind) -> list[Action]:
+        """Nothing more may be started: the run ends now, with the best it has."""
+        if self.ended:
+            return self._ignore()
+        self._stopped = kind
+        return self._act(lambda: self._stop(kind, None))
+
+    # --- what the plan says ---
+
+    def _advance(self, plan: _Carried, answer: Any) -> None:
+        """Sends a plan its answer, and the next, until it waits for something or has ended."""
+        while not isinstance(answer, _Waits):
+            try:
+                step = _next_step(plan.steps, answer)
+            except StopIteration as end:
+                self._returned(plan, end.value)
+                return
+            answer = self._take(plan, step)
+
+    def _take(self, plan: _Carried, step: object) -> Any:
+        """Begins what a plan has yielded; gives the answer where there is one at once."""
+        match step:
+            case Round():
+                return self._open(plan, step)
+            case Choose():
+                return self._ask(_Asked(step, plan))
+            case Consult(about=Note() as note):
+                self._actions.append(Announce(note))
+                return None
+            case Consult(about=Ballot() | Reading() as about):
+                return self._ask(_Asked(about, plan))
+            case _:
+                raise StrategyFailed(f"a plan yielded {step!r}, which is no step")
+
+    def _returned(self, plan: _Carried, result: Any) -> None:
+        self._live.remove(plan)
+        if plan.place is None:
+            self._end(Done(result))
+        else:
+            self._settle(plan.place, result)
+
+    # --- questions and calls ---
+
+    def _ask(self, asked: _Asked) -> Any:
+        if (kind := self._stopped_at(asked.place)) is not None:
+            return _instead_of(asked.step, kind)
+        key = self._key()
+        self._asked[key] = asked
+        self._actions.append(_start(key, asked.step))
+        return _WAITS
+
+    def _answer(self, asked: _Asked, answer: Any) -> None:
+        if isinstance(asked.to, _Carried):
+            self._advance(asked.to, answer)
+        else:
+            self._settle(asked.to, answer)
+
+    # --- rounds ---
+
+    def _open(self, plan: _Carried, step: Round) -> Any:
+        """Starts every branch.  A round without any, or with enough already, is over at once."""
+        announced = bool(step.branches) and self._stopped_at(plan.place) is None
+        results = [_WAITS] * len(step.branches)
+        opened = _Open(self._key(), plan, step.enough, results, announced)
+        self._rounds[opened.key] = opened
+        if announced:
+            calls = len(step.branches)
+            opening = OpenRound(opened.key, calls, step.leave_s, step.finish, plan.depth)
+            self._actions.append(opening)
+        for index, branch in enumerate(step.branches):
+            self._branch(_Place(opened, index), branch)
+        opened.opening = False
+        return self._close(opened) if opened.may_close else _WAITS
+
+    def _branch(self, place: _Place, branch: Call | Plan[Any]) -> None:
+        if isinstance(branch, Call):
+            for above in _rounds_above(place):
+                above.role = above.role or branch.role
+            place.round.results[place.index] = self._ask(_Asked(branch, place))
+            return
+        carried = _Carried(branch, place)
+        self._live.append(carried)
+        self._advance(carried, None)
+
+    def _settle(self, place: _Place, result: Any) -> None:
+        round = place.round
+        round.results[place.index] = result
+        if round.may_close:
+            self._advance(round.plan, self._close(round))
+
+    def _close(self, round: _Open) -> tuple[Any, ...]:
+        """Gives up the branches still running and hands the results over."""
+        self._drop(round)
+        del self._rounds[round.key]
+        cancelled = Unanswered("cancelled")
+        results = tuple(cancelled if result is _WAITS else result for result in round.results)
+        answered = sum(map(answers, results))
+        if round.announced:
+            failed = len(results) - answered
+            depth = round.plan.depth
+            self._actions.append(CloseRound(round.key, round.role, answered, failed, depth))
+        return results
+
+    # --- ends ---
+
+    def _stop(self, kind: UnansweredKind, scope: _Open | None) -> None:
+        """Answers all that is outstanding in `scope`, and what that leads to, by `kind`."""
+        while (key := next(self._keys_in(scope), None)) is not None:
+            asked = self._asked.pop(key)
+            if isinstance(asked.step, Call):
+                self._actions.append(CancelCall(key))
+            self._answer(asked, _instead_of(asked.step, kind))
+
+    def _stopped_at(self, place: _Place | None) -> UnansweredKind | None:
+        around = (round.stopped for round in _rounds_above(place))
+        return self._stopped or next(filter(None, around), None)
+
+    def _drop(self, scope: _Open | None) -> None:
+        """Forgets all that is outstanding in `scope`, and the plans that wait for it."""
+        for key in list(self._keys_in(scope)):
+            if isinstance(self._asked.pop(key).step, Call):
+                self._actions.append(CancelCall(key))
+        for plan in [plan for plan in self._live if _is_within(plan.place, scope)]:
+            self._live.remove(plan)
+            plan.steps.close()
+        for round in [r for r in self._rounds.values() if _is_within(r.plan.place, scope)]:
+            del self._rounds[round.key]
+
+    def _end(self, action: Done | Died) -> None:
+        self._drop(None)
+        self._actions.append(action)
+        self.ended = True
+
+    # --- small change ---
+
+    def _act(self, work: Callable[[], None]) -> list[Action]:
+        try:
+            work()
+        except (PlanError, StrategyFailed) as error:
+            self._end(Died(error))
+        actions, self._actions = self._actions, []
+        return actions
+
+    def _ignore(self) -> list[Action]:
+        self.ignored += 1
+        return []
+
+    def _key(self) -> int:
+        self._last_key += 1
+        return self._last_key
+
+    def _keys_in(self, scope: _Open | None) -> Iterator[int]:
+        return (key for key, asked in self._asked.items() if _is_within(asked.place, scope))
+
+
+def _next_step(steps: Plan[Any], answer: Any) -> object:
+    try:
+        return steps.send(answer)
+    except (StopIteration, PlanError):
+        raise
+    except Exception as error:
+        raise StrategyFailed(f"{type(error).__name__}: {error}") from error
+
+
+def _start(key: int, step: _Startable) -> Action:
+    match step:
+        case Call():
+            return StartCall(key, step)
+        case Choose():
+            return AskRouter(key, step)
+        case Ballot() | Reading():
+            return AskJudge(key, step)
+
+
+def _instead_of(
+    step: _Startable, kind: UnansweredKind
+) -> Unanswered | Chosen | BallotBuilt | VerdictUnreadable:
+    """The answer to what is not asked any more.  An empty ballot is sent to nobody."""
+    match step:
+        case Call():
+            return Unanswered(kind)
+        case Choose():
+            return Chosen((), (), kind)
+        case Ballot():
+            return BallotBuilt("", b"[]", b"{}", (), ())
+        case Reading():
+            return VerdictUnreadable("", kind)
+
+
+def _rounds_above(place: _Place | None) -> Iterator[_Open]:
+    """The round of a place, the round that one is a branch of, and so on."""
+    while place is not None:
+        yield place.round
+        place = place.round.plan.place
+
+
+def _is_within(place: _Place | None, scope: _Open | None) -> bool:
+    return scope is None or any(round is scope for round in _rounds_above(place))
