@@ -1,0 +1,44 @@
+"""Our own schema, the same at every front end: requests in, results and errors out."""
+
+from runtime.frontends.wire.orders import Edge, to_order
+from runtime.frontends.wire.requests import (
+    Orchestration,
+    OutputFormat,
+    PlanRequest,
+    Policy,
+    RequestPart,
+    check_content_type,
+    checked,
+    decode,
+    plan_request,
+)
+from runtime.frontends.wire.results import (
+    CallEntry,
+    Cost,
+    ErrorBody,
+    PlanResult,
+    TokenCounts,
+    error_body,
+    error_from_body,
+)
+
+__all__ = [
+    "CallEntry",
+    "Cost",
+    "Edge",
+    "ErrorBody",
+    "Orchestration",
+    "OutputFormat",
+    "PlanRequest",
+    "PlanResult",
+    "Policy",
+    "RequestPart",
+    "TokenCounts",
+    "check_content_type",
+    "checked",
+    "decode",
+    "error_body",
+    "error_from_body",
+    "plan_request",
+    "to_order",
+]

@@ -1,0 +1,248 @@
+"""The body of a request: its shape, and the checks that every front end makes.
+
+:func:`decode` accepts a valid body in one pass of msgspec.  Only when that refuses does it look
+again, slowly, for the first complaint in the order that clients rely on: content type, JSON,
+unknown fields, messages, iterations, mode, the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, NoReturn, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from actors.errors import BadRequest
+from actors.protocol import Mode, Profile
+from runtime.explain import misfit, show, unknown_field
+from runtime.frontends.wire.values import check_value, parse
+
+Iterations: TypeAlias = Annotated[int, Meta(ge=0, le=10)]
+Weight: TypeAlias = Annotated[int, Meta(ge=0, le=10)]
+Voters: TypeAlias = Annotated[int, Meta(ge=1, le=10)]
+VoterIds: TypeAlias = Annotated[list[str], Meta(max_length=10)]
+Seed: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+OnPartial: TypeAlias = Literal["accept", "refill", "fail"]
+Schema: TypeAlias = dict[str, Any] | str
+Usd: TypeAlias = Annotated[float, Meta(ge=0, le=1e9)]
+Milliseconds: TypeAlias = Annotated[float, Meta(ge=0, le=86_400_000)]
+
+BAD_ITERATIONS = "iterations must be between 0 and 10"
+UNKNOWN_MODE = "unknown orchestration mode"
+_JSON_TYPE = re.compile(r"application/(json|[\w.+-]+\+json)\s*(;.*)?$", re.IGNORECASE)
+
+
+class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A part of the body: unknown fields are refused, null is the same as absent."""
+
+
+class TextPart(_Part, frozen=True, kw_only=True):
+    type: Literal["text"]
+    text: str
+
+
+class ChatMessage(_Part, frozen=True, kw_only=True):
+    """`content` is a string, or parts of text that are joined as they stand."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[TextPart]
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, str):
+            return self.content
+        return "".join(part.text for part in self.content)
+
+
+class RequestPart(_Part, frozen=True, kw_only=True):
+    """What is asked.  `parameters` reach the calls that write for the user; `meta` nobody."""
+
+    messages: list[ChatMessage] | None = None
+    id: Annotated[str, Meta(max_length=256)] | None = None
+    model_hint: str | None = None
+    estimated_input_tokens: Annotated[int, Meta(ge=0, le=2**31)] | None = None
+    parameters: dict[str, Any] | None = None
+    meta: dict[str, Any] | None = None
+    output_schema: Schema | None = None
+
+
+class Orchestration(_Part, frozen=True, kw_only=True):
+    """How it is answered; what is None takes the configured default."""
+
+    mode: Mode | None = None
+    iterations: Iterations | None = None
+    primary_model_id: str | None = None
+    review_model_id: str | None = None
+    primary_min_weight: Weight | None = None
+    review_min_weight: Weight | None = None
+    return_plan_only: bool | None = None
+    output_schema: Schema | None = None
+    voters: Voters | None = None
+    voter_model_ids: VoterIds | None = None
+    on_partial: OnPartial | None = None
+    seed: Seed | None = None
+
+
+class Policy(_Part, frozen=True, kw_only=True):
+    max_budget_usd: Usd | None = None
+    max_latency_ms: Milliseconds | None = None
+    profile: Profile | None = None
+
+
+class OutputFormat(_Part, frozen=True, kw_only=True):
+    strip_think: bool | None = None
+
+
+class PlanRequest(_Part, frozen=True, kw_only=True):
+    """The body of `POST /v1/plan`.  Only `request.messages` is required.
+
+    `stream` and `dry_run` may be false; true is refused as an unknown field.
+    """
+
+    request: RequestPart | None = None
+    orchestration: Orchestration | None = None
+    policy: Policy | None = None
+    output_format: OutputFormat | None = None
+    stream: bool | None = None
+    dry_run: bool | None = None
+
+    @property
+    def wants(self) -> Orchestration:
+        return self.orchestration or Orchestration()
+
+
+_DECODER = msgspec.json.Decoder(PlanRequest)
+
+
+def decode(body: bytes, content_type: str | None = "application/json") -> PlanRequest:
+    """The request in a body.
+
+    Raises :class:`BadRequest`, with the code and text that every front end shows; its status is
+    415 for a content type that is not JSON.
+    """
+    check_content_type(content_type)
+    try:
+        request = _DECODER.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        _complain(body)
+    _check_open_values(request)
+    _refuse_true(stream=request.stream, dry_run=request.dry_run)
+    if request.request is None or not request.request.messages:
+        raise BadRequest("messages required", code="messages_required")
+    _check_texts(request.request.messages)
+    return request
+
+
+def check_content_type(content_type: str | None) -> None:
+    if not _JSON_TYPE.match((content_type or "").strip()):
+        raise BadRequest(
+            "content type must be application/json", code="bad_content_type", http_status=415
+        )
+
+
+def plan_request(prompt: str | list[dict[str, Any]], **fields: Any) -> PlanRequest:
+    """The request for a prompt, with the fields of `orchestration`, `policy`, `request` and
+    `output_format` as keywords: `plan_request("Design …", mode="vote", max_budget_usd=0.5)`.
+    """
+    messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+    body: dict[str, dict[str, Any]] = {"request": {"messages": messages}}
+    for name, value in fields.items():
+        body.setdefault(_part_of(name), {})[name] = value
+    return checked(body)
+
+
+def checked(request: PlanRequest | dict[str, Any]) -> PlanRequest:
+    """A request built in Python, after the checks that one from outside goes through."""
+    try:
+        body = msgspec.json.encode(request)
+    except UnicodeEncodeError as error:
+        raise BadRequest("text that cannot be encoded: a lone surrogate") from error
+    except (TypeError, RecursionError) as error:
+        raise BadRequest(f"the request cannot be written as JSON: {error}") from error
+    return decode(body)
+
+
+_PARTS: tuple[tuple[str, type[Struct]], ...] = (
+    ("orchestration", Orchestration),
+    ("policy", Policy),
+    ("output_format", OutputFormat),
+    ("request", RequestPart),
+)
+
+
+def _part_of(name: str) -> str:
+    for part, struct in _PARTS:
+        if name in struct.__struct_fields__ and name != "messages":
+            return part
+    raise BadRequest(f"unknown field: {name}", code="unknown_field")
+
+
+def _refuse_true(**switches: Any) -> None:
+    for name, value in switches.items():
+        if value is True:
+            raise BadRequest(f"unknown field: {name}", code="unknown_field")
+
+
+def _check_open_values(request: PlanRequest) -> None:
+    """What msgspec takes as it comes may still be too deep or too large to pass on."""
+    if (asked := request.request) is not None:
+        for name in ("parameters", "meta", "output_schema"):
+            check_value(getattr(asked, name), f"request.{name}", depth=2)
+    check_value(request.wants.output_schema, "orchestration.output_schema", depth=2)
+
+
+def _check_texts(messages: list[ChatMessage]) -> None:
+    for i, message in enumerate(messages):
+        if not message.text:
+            raise BadRequest(f"request.messages[{i}].content must be a non-empty text, got nothing")
+
+
+# --- a body that was refused: which complaint comes first? ------------------------------------
+
+
+def _complain(body: bytes) -> NoReturn:
+    data = parse(body)
+    if not isinstance(data, dict):
+        raise BadRequest(f"body must be an object, got {show(data)}")
+    _refuse_true(stream=data.get("stream"), dry_run=data.get("dry_run"))
+    _complain_of_parts(data)
+    if (path := unknown_field(data, PlanRequest)) is not None:
+        raise BadRequest(f"unknown field: {path}", code="unknown_field")
+    _complain_of_messages(data)
+    _complain_of_orchestration(data)
+    raise BadRequest(misfit(data, PlanRequest) or "the body does not fit the Plan API")
+
+
+def _complain_of_parts(data: dict[str, Any]) -> None:
+    """A part that is not text is refused by its type, before its fields seem unknown."""
+    for i, message in enumerate(_items(_get(data, "request", "messages"))):
+        for j, part in enumerate(_items(_get(message, "content"))):
+            if isinstance(kind := _get(part, "type"), str) and kind != "text":
+                at = f"request.messages[{i}].content[{j}]"
+                raise BadRequest(f"{at} must be a text part, got {show(kind)}")
+
+
+def _complain_of_messages(data: dict[str, Any]) -> None:
+    messages = _get(data, "request", "messages")
+    if messages is None or messages == []:
+        raise BadRequest("messages required", code="messages_required")
+    if sentence := misfit(messages, list[ChatMessage], "request.messages"):
+        raise BadRequest(sentence)
+
+
+def _complain_of_orchestration(data: dict[str, Any]) -> None:
+    if misfit(_get(data, "orchestration", "iterations"), Iterations | None):
+        raise BadRequest(BAD_ITERATIONS, code="bad_iterations")
+    if misfit(_get(data, "orchestration", "mode"), Mode | None):
+        raise BadRequest(UNKNOWN_MODE, code="unknown_mode")
+
+
+def _get(data: Any, *path: str) -> Any:
+    for name in path:
+        data = data.get(name) if isinstance(data, dict) else None
+    return data
+
+
+def _items(data: Any) -> list[Any]:
+    return data if isinstance(data, list) else []
