@@ -46,11 +46,15 @@ CallErrorKind: TypeAlias = Literal[
 
 
 class Answer(Struct, frozen=True, gc=False, array_like=True):
-    """A model's text, with hidden reasoning still in it; `truncated` when the vendor cut it off."""
+    """A model's text, with hidden reasoning still in it; `truncated` when the vendor cut it off.
+
+    `usage_known` is False when the vendor told no usage and it is estimated from sizes.
+    """
 
     text: str
     usage: Usage
     truncated: bool = False
+    usage_known: bool = True
 
 
 class CallRecord(Struct, frozen=True, gc=False, array_like=True):
@@ -105,8 +109,9 @@ class Order(Struct, frozen=True, gc=False, array_like=True):
 
     `messages` is a JSON array, `parameters` a JSON object, `schema` a JSON Schema or None.
     `limit_nano` is the run's own budget, `key_limit_nano` the month's of its API key; None is no
-    limit.  `latency_s` is the time the whole run may take.  `max_tokens` bounds each answering
-    call; None leaves the default.  `created` is the time of the request, seconds since the epoch.
+    limit; `limited` says that some budget applies, be it the installation's.  `latency_s` is the
+    time the whole run may take.  `max_tokens` bounds each answering call; None leaves the
+    default.  `created` is the time of the request, seconds since the epoch.
     """
 
     run: str
@@ -135,6 +140,7 @@ class Order(Struct, frozen=True, gc=False, array_like=True):
     limit_nano: int | None = None
     key_limit_nano: int | None = None
     strip_think: bool = False
+    limited: bool = False
 
 
 class RunCost(Struct, frozen=True, gc=False, array_like=True):
@@ -288,6 +294,7 @@ class CallErrored(Message, frozen=True, gc=False):
     usage: Usage | None = None
     written: bool = False
     received_bytes: int = 0
+    http_status: int | None = None
 
 
 class DialectCrashed(Message, frozen=True, gc=False):
@@ -664,7 +671,8 @@ class CallFailed(Message, frozen=True, gc=False):
     """A pool's attempt did not.
 
     `written` says that the vendor may have seen the request, `usage` what it said to bill,
-    `received_bytes` how much of an answer had come.
+    `received_bytes` how much of an answer had come, and `http_status` is what the vendor answered,
+    None when it did not.
     """
 
     ticket: str
@@ -676,6 +684,7 @@ class CallFailed(Message, frozen=True, gc=False):
     received_bytes: int = 0
     waited_s: float = 0.0
     latency_s: float = 0.0
+    http_status: int | None = None
 
 
 class CallSent(Message, frozen=True, gc=False):
