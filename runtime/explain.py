@@ -150,7 +150,7 @@ def allowed(node: inspect.Type) -> str:
         case inspect.IntType(ge=least, le=most):
             return "an integer" + _range(least, most)
         case inspect.FloatType(ge=least, le=most, gt=above):
-            return "a number" + (f" above {above:g}" if above is not None else _range(least, most))
+            return "a number" + (_range(least, most) if above is None else _above(above, most))
         case inspect.StrType(min_length=least, max_length=most):
             long = f" of at most {most} characters" if most else ""
             return ("a non-empty string" if least else "a string") + long
@@ -174,6 +174,11 @@ def _range(least: float | None, most: float | None) -> str:
     if least is not None and most is not None:
         return f" between {_plain(least)} and {_plain(most)}"
     return f" of at least {_plain(least)}" if least is not None else ""
+
+
+def _above(above: float, most: float | None) -> str:
+    upto = f" and at most {_plain(most)}" if most is not None else ""
+    return f" above {_plain(above)}{upto}"
 
 
 def _plain(number: float) -> str:

@@ -23,7 +23,8 @@ from runtime.prices import limit_nano
 T = TypeVar("T")
 
 ENGINE_OWNED = (
-    "model", "messages", "stream", "n", "tools", "tool_choice", "response_format",
+    "model", "messages", "system", "stream", "stream_options", "n", "tools", "tool_choice",
+    "response_format",
 )  # fmt: skip
 DEFAULT_VOTERS = 3
 DEFAULT_ITERATIONS: Mapping[Mode, int] = {"adversarial": 1, "refine": 2}
@@ -32,13 +33,16 @@ DEFAULT_ITERATIONS: Mapping[Mode, int] = {"adversarial": 1, "refine": 2}
 class Edge(Struct, frozen=True, kw_only=True):
     """What the configuration says about requests.
 
-    `aliases` lead straight to model ids.  `max_tokens` None leaves each model's default.
+    `aliases` lead straight to model ids.  `limit_nano` is what a run may spend that does not say
+    so itself, `monthly_limit_nano` the whole installation's limit.  `max_tokens` None leaves each
+    model's default.
     """
 
     models: frozenset[str]
     aliases: Mapping[str, str] = {}
     defaults: Orchestration = Orchestration()
     limit_nano: int | None = None
+    monthly_limit_nano: int | None = None
     latency_s: float = 120.0
     max_tokens: int | None = None
 
@@ -70,6 +74,7 @@ def to_order(
     mode: Mode = _given("planning", wants.mode, defaults.mode)
     parameters = _Parameters(asked.parameters or {})
     voter_models = _voter_models(wants, edge)
+    limits = (_limit(policy, edge), key_limit_nano, edge.monthly_limit_nano)
     return Order(
         run=run,
         mode=mode,
@@ -94,8 +99,9 @@ def to_order(
         schema=_schema(asked, wants, defaults),
         profile=policy.profile,
         input_tokens=asked.estimated_input_tokens or 0,
-        limit_nano=_limit(policy, edge),
+        limit_nano=limits[0],
         key_limit_nano=key_limit_nano,
+        limited=any(limit is not None for limit in limits),
         strip_think=bool(request.output_format and request.output_format.strip_think),
     )
 

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from actors.errors import BadRequest
 from actors.protocol import Mode, Profile
 from runtime.explain import misfit, show, unknown_field
-from runtime.frontends.wire.values import check_value, parse
+from runtime.frontends.wire.values import TOO_DEEP, check_value, parse
 
 Iterations: TypeAlias = Annotated[int, Meta(ge=0, le=10)]
 Weight: TypeAlias = Annotated[int, Meta(ge=0, le=10)]
@@ -155,12 +155,13 @@ def plan_request(prompt: str | list[dict[str, Any]], **fields: Any) -> PlanReque
 def checked(request: PlanRequest | dict[str, Any]) -> PlanRequest:
     """A request built in Python, after the checks that one from outside goes through."""
     try:
-        body = msgspec.json.encode(request)
-    except UnicodeEncodeError as error:
-        raise BadRequest("text that cannot be encoded: a lone surrogate") from error
-    except (TypeError, RecursionError) as error:
-        raise BadRequest(f"the request cannot be written as JSON: {error}") from error
-    return decode(body)
+        plain = msgspec.to_builtins(request, str_keys=True)
+    except RecursionError as error:
+        raise BadRequest(TOO_DEEP) from error
+    except TypeError as error:
+        raise BadRequest(f"the request must be data that JSON can hold: {error}") from error
+    check_value(plain, "")
+    return decode(msgspec.json.encode(plain))
 
 
 _PARTS: tuple[tuple[str, type[Struct]], ...] = (

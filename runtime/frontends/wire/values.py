@@ -7,6 +7,7 @@ surrogate, an integer beyond 64 bits, a number beyond a double, nesting deeper t
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any, NoReturn
 
 from actors.errors import BadRequest
@@ -47,6 +48,8 @@ def check_value(value: Any, path: str, depth: int = 0) -> None:
         _check_text(value, path)
     elif isinstance(value, int) and not LEAST_INTEGER <= value <= MOST_INTEGER:
         raise BadRequest(f"{path} must be an integer of at most 64 bits")
+    elif isinstance(value, float) and not isfinite(value):
+        raise BadRequest(f"{path} must be a finite number, got {value}")
 
 
 def _check_text(text: str, path: str) -> None:
@@ -64,7 +67,7 @@ def _integer(digits: str) -> int:
 
 def _number(digits: str) -> float:
     number = float(digits)
-    if number in (float("inf"), float("-inf")):
+    if not isfinite(number):
         raise BadRequest("a number must fit a double")
     return number
 
