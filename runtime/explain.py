@@ -8,6 +8,7 @@ written as `orchestration.voters` and `request.messages[0].role`.
 from __future__ import annotations
 
 from functools import cache
+from math import isfinite
 from typing import Any, TypeGuard
 
 import msgspec
@@ -28,6 +29,8 @@ def misfit(data: Any, of: Any, path: str = "") -> str | None:
 
 def show(value: Any) -> str:
     """A value as JSON, cut short."""
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
     text = msgspec.json.encode(value, enc_hook=str).decode(errors="replace")
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
