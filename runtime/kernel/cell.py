@@ -1,0 +1,318 @@
+"""A cell: the pykka actor that hosts a replaceable behaviour on the dispatcher.
+
+It has no thread and no task.  The system gives it a turn when something lies in its mailbox; in a
+turn it handles at most 64 messages, and before each it looks again whether it still lives.
+Whatever a behaviour raises, `SystemExit` and its like included, is the cell's failure alone:
+pykka would stop every actor of the process.
+
+Two ways to start: `Cell.start(...)` is pykka's own, with a urn and a place in pykka's registry,
+for what lives long; `Cell.launch(...)` spares both, for what is spawned by the thousand.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakKeyDictionary
+
+import msgspec
+import pykka
+
+from actors.base import Actor, ChildSpec, Message, Restart, Timer
+from runtime.kernel.context import CellContext
+from runtime.kernel.errors import reason_of
+from runtime.kernel.future import Future
+from runtime.kernel.lifecycle import Lifecycle, State, Then
+from runtime.kernel.mailbox import KILL, STOP, Mailbox, encode
+from runtime.kernel.supervision import End
+
+if TYPE_CHECKING:
+    from runtime.kernel.supervisor import Supervisor
+    from runtime.kernel.system import System
+
+__all__ = ["MESSAGES_PER_TURN", "Cell", "decoder"]
+
+logger = logging.getLogger("planhub.kernel")
+
+MESSAGES_PER_TURN = 64
+
+
+_decoders: WeakKeyDictionary[type, Callable[[bytes], Any]] = WeakKeyDictionary()
+
+
+def decoder(behaviour: type) -> Callable[[bytes], Any]:
+    """The decoder of the union that a behaviour class names in `receives`, made once."""
+    decode = _decoders.get(behaviour)
+    if decode is None:
+        receives = getattr(behaviour, "receives", None)
+        if receives is None:
+            raise TypeError(f"{behaviour.__name__} does not say what it receives")
+        decode = _decoders[behaviour] = msgspec.msgpack.Decoder(receives).decode
+    return decode
+
+
+class Cell(Lifecycle, pykka.Actor):
+    """Mailbox, life and turns of one address; what it does is its behaviour's."""
+
+    actor_inbox: Mailbox
+
+    def __init__(self, system: System, spec: ChildSpec, supervisor: Supervisor) -> None:
+        Lifecycle.__init__(self, system, spec, supervisor)
+        self.behaviour: Actor | None = None
+        self.leaving = False
+        self.queued = False
+        self.watching: set[str] | None = None
+        self._timers: set[Timer] | None = None
+        self._shutdown: Timer | None = None
+        if spec.restart is Restart.TEMPORARY:
+            self.actor_urn = spec.address
+            self.actor_inbox = Mailbox()
+        else:
+            pykka.Actor.__init__(self)
+            self.actor_inbox.post = partial(system.post, spec.address)
+        self.mailbox = self.actor_inbox
+        self.mailbox.capacity = spec.capacity
+
+    def __repr__(self) -> str:
+        return f"<Cell {self.address}: {self.state.value}, {len(self.mailbox)} queued>"
+
+    # --- pykka's hooks ---
+
+    @staticmethod
+    def _create_actor_inbox() -> Mailbox:
+        return Mailbox()
+
+    @staticmethod
+    def _create_future() -> Future[Any]:
+        return Future()
+
+    def _start_actor_loop(self) -> None:
+        self.system.enlist(self)
+
+    @classmethod
+    def launch(cls, system: System, spec: ChildSpec, supervisor: Supervisor) -> Self:
+        """Starts without pykka's registry."""
+        cell = cls(system, spec, supervisor)
+        cell._start_actor_loop()
+        return cell
+
+    @property
+    def actor_ref(self) -> pykka.ActorRef[Self]:
+        """pykka's ref; of a spawned cell it is made when first asked for."""
+        if "_actor_ref" not in self.__dict__:
+            self.mailbox.post = partial(self.system.post, self.address)
+            self.actor_stopped = threading.Event()
+            self._actor_ref = pykka.ActorRef(self)
+        return self._actor_ref
+
+    # --- messages ---
+
+    @property
+    def taken(self) -> int:
+        return self.mailbox.taken
+
+    @property
+    def full(self) -> bool:
+        return self.mailbox.full
+
+    @property
+    def position(self) -> int:
+        return self.mailbox.position
+
+    @property
+    def queued_messages(self) -> int:
+        return len(self.mailbox)
+
+    def accept(self, data: bytes) -> None:
+        self.mailbox.push(data)
+        self._queue()
+
+    def accept_urgent(self, data: bytes, *, first: bool = False) -> None:
+        """Into the lane that is emptied before the user lane."""
+        self.mailbox.push_urgent(data, first=first)
+        self._queue()
+
+    def order_stop(self) -> None:
+        if self.state is State.RUNNING:
+            self.accept_urgent(STOP, first=True)
+        else:
+            self.end("normal")
+
+    def order_kill(self) -> None:
+        if self.state is State.RUNNING:
+            self.accept_urgent(KILL, first=True)
+        elif self.state is State.STARTING:
+            self._obey(KILL)
+
+    def order_stop_after_queue(self) -> None:
+        if self.state is State.RUNNING:
+            self.accept(STOP)
+        else:
+            self.end("normal")
+
+    def _queue(self) -> None:
+        if not self.queued:
+            self.queued = True
+            self.system.ready(self)
+
+    # --- turns ---
+
+    def turn(self) -> None:
+        """Handles what is queued, urgent messages first, 64 at most."""
+        if self.state is State.STARTING:
+            self._start_behaviour()
+        mailbox = self.mailbox
+        for _ in range(MESSAGES_PER_TURN):
+            if self.state is not State.RUNNING:
+                break
+            if mailbox.urgent:
+                self._handle(mailbox.urgent.popleft(), End.FAILED)
+            elif mailbox.user:
+                mailbox.taken += 1
+                self._handle(mailbox.user.popleft(), End.POISONED)
+            else:
+                break
+        if self.state is State.STARTING or (self.state is State.RUNNING and not mailbox.empty()):
+            self.system.ready(self)
+            return
+        self.queued = False
+        mailbox.trim()
+
+    def _start_behaviour(self) -> None:
+        self.leaving = False
+        try:
+            self.behaviour = behaviour = self.spec.make(CellContext(self.system, self))
+            self._decode = decoder(type(behaviour))
+            self.state = State.RUNNING
+            behaviour.started()
+        except BaseException as error:  # noqa: BLE001  contained: pykka would stop every actor
+            self._failed(error, End.FAILED)
+            return
+        if self.leaving:
+            self._leave()
+
+    def _handle(self, data: bytes, blame: End) -> None:
+        if data is STOP or data is KILL:
+            self._obey(data)
+            return
+        try:
+            message = self._decode(data)
+        except msgspec.DecodeError:
+            self.system.dead_letters.record("unreadable", self.address, data)
+            return
+        assert self.behaviour is not None
+        try:
+            self.behaviour.receive(message)
+        except BaseException as error:  # noqa: BLE001  contained: pykka would stop every actor
+            if blame is End.POISONED:
+                self.system.dead_letters.record("poison", self.address, data)
+            self._failed(error, blame)
+            return
+        if self.leaving:
+            self._leave()
+
+    def _obey(self, order: bytes) -> None:
+        if order is KILL:
+            self._abandon()
+            self._finished(End.FAILED, "killed")
+        else:
+            reason = "shutdown" if self.draining else "normal"
+            self._say_goodbye(reason)
+            self.end(reason)
+
+    def _leave(self) -> None:
+        """The behaviour wants to end."""
+        self._say_goodbye("normal")
+        self._finished(End.NORMAL, "normal")
+
+    def _failed(self, error: BaseException, end: End) -> None:
+        logger.error("%s crashed", self.address, exc_info=error)
+        self._abandon()
+        self._finished(end, reason_of(error))
+
+    # --- the ends of incarnations ---
+
+    def begin(self) -> None:
+        self.state = State.STARTING
+        self._queue()
+
+    def suspend(self, reason: str, then: Then) -> None:
+        if self.spec.restart is Restart.TEMPORARY:
+            self._say_goodbye(reason)
+            self.end(reason)
+        elif self.state is not State.WAITING:
+            self._say_goodbye(reason)
+            self.announce(reason)
+        then()
+
+    def drain(self, then: Then) -> None:
+        if self.state is not State.RUNNING:
+            self.end("shutdown")
+            then()
+            return
+        self._then = then
+        self.accept(STOP)
+        deadline = self.system.clock() + self.spec.shutdown_s
+        self._shutdown = self.system.arm(deadline, self._shut_down)
+
+    def _shut_down(self, _: Timer) -> None:
+        """What is queued could not be handled in time."""
+        self._say_goodbye("shutdown")
+        self.end("shutdown")
+
+    def end(self, reason: str) -> None:
+        if self.state is State.ENDED:
+            return
+        if self._shutdown is not None:
+            self.system.cancel(self._shutdown)
+        super().end(reason)
+        for data in self.mailbox.leftovers():
+            self.system.dead_letters.record("stopped", self.address, data)
+        if "_actor_ref" in self.__dict__:
+            self.actor_stopped.set()
+            if self.spec.restart is not Restart.TEMPORARY:
+                pykka.ActorRegistry.unregister(self._actor_ref)
+
+    def _say_goodbye(self, reason: str) -> None:
+        """Ends the incarnation, having told its behaviour."""
+        behaviour = self.behaviour
+        if behaviour is not None and self.state is State.RUNNING:
+            try:
+                behaviour.stopped(reason)
+            except BaseException:  # contained, and it has ended anyway
+                logger.exception("%s failed while it stopped", self.address)
+        self._abandon()
+
+    def _abandon(self) -> None:
+        self.state = State.WAITING
+        self.behaviour = None
+        timers, self._timers = self._timers, None
+        for timer in timers or ():
+            self.system.cancel(timer)
+        watching, self.watching = self.watching, None
+        for address in watching or ():
+            self.system.unwatch(self.address, address)
+
+    # --- timers ---
+
+    def after(self, delay_s: float, message: Message) -> Timer:
+        """Tells itself `message` later, unless this incarnation has ended by then."""
+        at = self.system.clock() + delay_s
+        timer = self.system.arm(at, partial(self._ring, encode(message)))
+        if self._timers is None:
+            self._timers = set()
+        self._timers.add(timer)
+        return timer
+
+    def cancel_timer(self, timer: Timer) -> None:
+        if self._timers is not None and timer in self._timers:
+            self._timers.discard(timer)
+            self.system.cancel(timer)
+
+    def _ring(self, data: bytes, timer: Timer) -> None:
+        assert self._timers is not None
+        self._timers.discard(timer)
+        self.accept(data)

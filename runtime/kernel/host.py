@@ -1,0 +1,203 @@
+"""Drives a system with trio: on a background thread, or inside a trio program.
+
+One task dispatches: it runs what is ready for a millisecond, lets the other tasks of the loop have
+theirs, and when nothing is ready parks until the system wakes it or a timer is due.  Services
+(a transport's `serve`) run beside it for as long as the system does.
+
+It installs no signal handler, touches no setting of the process and keeps nothing global: it may
+be started and stopped any number of times, beside others of its kind.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from math import inf
+from typing import TypeAlias
+
+import trio
+
+from actors.base import SupervisorSpec
+from runtime.kernel.errors import SystemFailed, reason_of
+from runtime.kernel.future import Future
+from runtime.kernel.system import System
+
+__all__ = ["Host", "Service"]
+
+logger = logging.getLogger("planhub.kernel")
+
+Service: TypeAlias = Callable[[], Awaitable[None]]
+
+START_S = 10.0
+STOP_S = 10.0
+
+
+class Host:
+    """Runs one system, its tree and its services, once."""
+
+    def __init__(self, system: System, tree: SupervisorSpec, services: Sequence[Service] = ()):
+        self.system = system
+        self._tree = tree
+        self._services = services
+        self._thread: threading.Thread | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._dispatcher: trio.lowlevel.Task | None = None
+        self._parked = False
+        system.wake = self._wake
+
+    def __repr__(self) -> str:
+        return f"<Host of {self.system!r}>"
+
+    @property
+    def failure(self) -> SystemFailed | None:
+        """Why the system ended, if it did so by itself."""
+        return self.system.failure
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Calls `function` on the engine's thread; ActorStopped when the engine has ended."""
+        self.system.call_soon(function)
+
+    # --- on a background thread ---
+
+    def start(self) -> None:
+        """Starts the thread and returns once the tree has been started.
+
+        Raises what kept it from starting.
+        """
+        started: Future[None] = Future()
+        self._thread = threading.Thread(
+            target=self._run_thread, args=(started,), name="planhub engine", daemon=True
+        )
+        self._thread.start()
+        started.get(timeout=START_S)
+
+    def stop(self, timeout: float = STOP_S) -> None:
+        """Shuts the system down and ends the thread.
+
+        Actors have `timeout` seconds to handle what they have; then they are ended as they are.
+        """
+        thread = self._thread
+        if thread is None:
+            return
+        self.system.shutdown()
+        thread.join(timeout)
+        if thread.is_alive():
+            logger.error("the engine did not shut down in %.1f s", timeout)
+            self.system.hand_over(self.system.close)
+            thread.join(STOP_S)
+
+    def _run_thread(self, started: Future[None]) -> None:
+        try:
+            trio.run(self._run, started)
+        except BaseException as error:  # noqa: BLE001  it ends a thread, and is told to the starter
+            self._end_by(error)
+            started.fail(error)
+        finally:
+            self.system.detach()
+
+    async def _run(self, started: Future[None]) -> None:
+        async with self.running():
+            started.set()
+            await self._ended.wait()
+
+    # --- inside a trio program ---
+
+    @asynccontextmanager
+    async def running(self, timeout: float = STOP_S) -> AsyncIterator[System]:
+        """Runs the system inside this trio program for as long as the block does.
+
+        When the system fails by itself, the block goes on: its asks raise, `failure` tells why.
+        """
+        self._token = trio.lowlevel.current_trio_token()
+        self._ended = trio.Event()
+        self.system.attach()
+        try:
+            async with trio.open_nursery() as nursery:
+                self.system.start_tree(self._tree)
+                nursery.start_soon(self._dispatch)
+                for service in self._services:
+                    nursery.start_soon(self._serve, service)
+                try:
+                    yield self.system
+                finally:
+                    self.system.shutdown()
+                    with trio.CancelScope(shield=True), trio.move_on_after(timeout):
+                        await self._ended.wait()
+                    self.system.close()
+                    nursery.cancel_scope.cancel()
+        finally:
+            self._token = None
+            self.system.close()
+            self.system.detach()
+
+    async def _serve(self, service: Service) -> None:
+        try:
+            await service()
+        except Exception as error:
+            logger.exception("a service failed")
+            self._end_by(error)
+
+    def _end_by(self, error: BaseException) -> None:
+        self.system.close(SystemFailed(reason_of(error)))
+
+    # --- the dispatcher ---
+
+    @trio.lowlevel.enable_ki_protection
+    async def _dispatch(self) -> None:
+        """An interrupt from the keyboard is the host program's, not some actor's failure."""
+        self._dispatcher = trio.lowlevel.current_task()
+        try:
+            while not self.system.ended:
+                with trio.CancelScope(shield=True) as alarm:
+                    await self._dispatch_until(alarm)
+        except Exception as error:
+            logger.exception("the dispatcher failed")
+            self._end_by(error)
+        finally:
+            self._ended.set()
+
+    async def _dispatch_until(self, alarm: trio.CancelScope) -> None:
+        """Dispatches until the system has ended or `alarm`, set to the next timer, goes off."""
+        system = self.system
+        set_to: float | None = None
+        while not system.ended:
+            system.fire_timers()
+            if system.run_ready():
+                await trio.lowlevel.checkpoint()
+                continue
+            if system.ended:
+                return
+            due = system.next_timer()
+            if due != set_to:
+                set_to = due
+                delay = inf if due is None else due - system.clock()
+                alarm.deadline = trio.current_time() + delay
+            await self._park()
+
+    async def _park(self) -> None:
+        def abort(_: Callable[[], None]) -> trio.lowlevel.Abort:
+            self._parked = False
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        self._parked = True
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def _wake(self) -> None:
+        """Any thread."""
+        if threading.get_ident() == self.system.home.thread:
+            self._unpark()
+            return
+        token = self._token
+        if token is not None:
+            try:
+                token.run_sync_soon(self._unpark)
+            except trio.RunFinishedError:
+                logger.debug("woken after the end")
+
+    def _unpark(self) -> None:
+        if self._parked:
+            self._parked = False
+            assert self._dispatcher is not None
+            trio.lowlevel.reschedule(self._dispatcher)

@@ -1,0 +1,120 @@
+"""A cell's mailbox: two lanes of msgpack bytes.
+
+The urgent lane (an end heard of, an order to stop) is emptied before the user lane.  A mailbox
+never refuses: whether new work may enter is asked of `full` by whoever delivers it.  Lanes exist
+only while something lies in them, since ten thousand waiting cells would pay for empty ones.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+from pykka._envelope import Envelope
+
+from actors.base import Message
+
+__all__ = ["KILL", "STOP", "Mailbox", "encode", "type_name"]
+
+encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
+
+
+class Stop(Message, frozen=True, gc=False):
+    """To a cell: end, for good."""
+
+
+class Kill(Message, frozen=True, gc=False):
+    """To a cell: end as after a failure."""
+
+
+STOP = encode(Stop())
+KILL = encode(Kill())
+"""Orders to the cell itself, known by identity: no message from elsewhere is these objects."""
+
+
+class Mailbox:
+    """Both lanes, and what pykka asks of an `ActorInbox`.
+
+    `taken` counts the user messages ever taken out, so `position` tells an asker later whether
+    its command had been looked at.  `post` takes pykka's envelopes, from any thread.
+    """
+
+    __slots__ = ("capacity", "post", "taken", "urgent", "user")
+
+    def __init__(self, capacity: int = 0) -> None:
+        self.capacity = capacity
+        self.taken = 0
+        self.urgent: deque[bytes] | None = None
+        self.user: deque[bytes] | None = None
+        self.post: Callable[[Envelope[Any]], None] | None = None
+
+    def __len__(self) -> int:
+        return len(self.urgent or ()) + len(self.user or ())
+
+    def __repr__(self) -> str:
+        return f"<Mailbox {len(self.urgent or ())} urgent, {len(self.user or ())} user>"
+
+    @property
+    def full(self) -> bool:
+        return self.user is not None and len(self.user) >= self.capacity
+
+    @property
+    def position(self) -> int:
+        """The place of the message that entered last, counted from the mailbox's beginning."""
+        return self.taken + len(self.user or ())
+
+    def push(self, data: bytes) -> None:
+        if self.user is None:
+            self.user = deque()
+        self.user.append(data)
+
+    def push_urgent(self, data: bytes, *, first: bool = False) -> None:
+        if self.urgent is None:
+            self.urgent = deque()
+        if first:
+            self.urgent.appendleft(data)
+        else:
+            self.urgent.append(data)
+
+    def trim(self) -> None:
+        """Gives empty lanes back."""
+        if not self.urgent:
+            self.urgent = None
+        if not self.user:
+            self.user = None
+
+    def leftovers(self) -> Iterator[bytes]:
+        """Takes out what nobody will handle; orders are no messages."""
+        lanes = (self.urgent, self.user)
+        self.urgent = self.user = None
+        for lane in lanes:
+            yield from (data for data in lane or () if data is not STOP and data is not KILL)
+
+    # --- pykka's ActorInbox ---
+
+    def put(self, envelope: Envelope[Any], /) -> None:
+        assert self.post is not None, "the mailbox belongs to no cell yet"
+        self.post(envelope)
+
+    def get(self) -> Envelope[Any]:
+        """The next message, urgent ones first; IndexError when empty: it never blocks."""
+        if self.urgent:
+            return Envelope(self.urgent.popleft())
+        if not self.user:
+            raise IndexError("empty mailbox")
+        self.taken += 1
+        return Envelope(self.user.popleft())
+
+    def empty(self) -> bool:
+        return not self.urgent and not self.user
+
+
+def type_name(data: bytes) -> str:
+    """The class name of an encoded message: all of it that may be logged."""
+    try:
+        fields = msgspec.msgpack.decode(data)
+    except msgspec.DecodeError:
+        return "?"
+    return fields[0] if isinstance(fields, list) and fields else "?"
