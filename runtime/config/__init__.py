@@ -18,7 +18,7 @@ from runtime.config.settings import (
     Server,
     Simulated,
 )
-from runtime.config.tables import to_edge, to_models, vendor_settings
+from runtime.config.tables import connections, to_edge, to_models, vendor_settings
 
 __all__ = [
     "FILE_NAME",
@@ -33,6 +33,7 @@ __all__ = [
     "Server",
     "Simulated",
     "complete",
+    "connections",
     "defaults_toml",
     "load",
     "parse",

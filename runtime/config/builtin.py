@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from actors.domain.model import Model
 from runtime.config.settings import VENDORS, ConfigFile, Defaults, ModelRow, Provider
 from runtime.prices import NANO
+from runtime.transport.simulated import SIMULATED_ALIASES, simulated_models
 
 MAX_BUDGET_USD = 1.0
 
@@ -62,8 +63,6 @@ def _row(vendor: str, id: str, weight: int) -> ModelRow:
 
 
 def _simulated() -> ConfigFile:
-    from runtime.transport.simulated import SIMULATED_ALIASES
-
     return ConfigFile(
         defaults=Defaults(max_budget_usd=MAX_BUDGET_USD),
         providers=(Provider(id="simulated", dialect="simulated"),),
@@ -73,16 +72,14 @@ def _simulated() -> ConfigFile:
 
 def simulated_rows(provider: str) -> tuple[ModelRow, ...]:
     """The models that the simulated vendor brings along."""
-    from runtime.transport.simulated import simulated_models
-
-    return tuple(_row_of(model, provider) for model in simulated_models())
+    return tuple(_row_of(model) for model in simulated_models(provider))
 
 
-def _row_of(model: Model, provider: str) -> ModelRow:
+def _row_of(model: Model) -> ModelRow:
     price = model.price
     return ModelRow(
         id=model.id,
-        provider=provider,
+        provider=model.provider,
         upstream=model.upstream,
         weight=model.weight,
         family=model.family or None,

@@ -9,13 +9,13 @@ from msgspec import Meta, Struct, field
 
 from runtime.frontends.wire import Orchestration
 from runtime.secret import Secret
+from runtime.transport.simulated import SimulatedSettings
 
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=86_400)]
 Usd: TypeAlias = Annotated[float, Meta(ge=0, le=1e9)]
 UsdPerMtok: TypeAlias = Annotated[float, Meta(ge=0, le=1e6)]
-Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 DialectName: TypeAlias = Literal["openai", "anthropic", "simulated"]
 
 VENDORS: dict[str, tuple[str, str]] = {
@@ -61,13 +61,8 @@ class Log(_Table, frozen=True, kw_only=True):
     json: bool = False
 
 
-class Simulated(_Table, frozen=True, kw_only=True):
+class Simulated(SimulatedSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a provider of the dialect `simulated` behaves; shares are of its calls, 0 to 1."""
-
-    delay_ms: Annotated[float, Meta(ge=0, le=3_600_000)] | None = None
-    fail_rate: Share = 0.0
-    garbage_rate: Share = 0.0
-    seed: int = 0
 
 
 class Provider(_Table, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from runtime.config.checks import resolve_aliases
 from runtime.config.settings import Config, Defaults, ModelRow, Provider
 from runtime.frontends.wire import Edge
 from runtime.prices import Facts, full_price, limit_nano, look_up, price_nano
+from runtime.vendors import VendorConnection
 
 USUAL_MAX_TOKENS = Defaults().max_tokens
 
@@ -29,6 +30,24 @@ def vendor_settings(config: Config) -> tuple[VendorSettings, ...]:
             tokens_per_minute=provider.tokens_per_minute,
             timeout_s=provider.timeout_s,
             key_present=provider.key_env is None or provider.id in config.keys,
+        )
+        for provider in config.providers
+    )
+
+
+def connections(config: Config) -> tuple[VendorConnection, ...]:
+    """How each vendor is reached."""
+    return tuple(
+        VendorConnection(
+            provider=provider.id,
+            dialect=provider.dialect,
+            base_url=provider.url,
+            api_key=config.keys.get(provider.id),
+            connect_timeout_s=provider.connect_timeout_s,
+            first_byte_timeout_s=provider.first_byte_timeout_s,
+            timeout_s=provider.timeout_s,
+            max_response_bytes=provider.max_response_bytes,
+            simulated=provider.simulated,
         )
         for provider in config.providers
     )
