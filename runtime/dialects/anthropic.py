@@ -1,0 +1,225 @@
+"""Anthropic's messages.
+
+The format knows two roles and a `system` text beside them.  A conversation in OpenAI's terms maps
+so, in order and with nothing left out but what is blank:
+
+- `system` and `developer` texts become blocks of `system`; a conversation of nothing else is sent
+  as the user's words, since there must be some;
+- `user` and `assistant` stay; two in a row are the vendor's to join;
+- any other role (`tool`, `function`) becomes the user's, headed by the role's name;
+- a conversation that the assistant begins is opened for it, as the vendor wants the user first.
+
+`max_tokens` is required here.  Parameters that only OpenAI has are left out.  Usage does not count
+cached tokens in `input_tokens`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from actors.domain.model import Usage
+from actors.protocol import CallAnswered, CallErrored, CallVendor, Complete
+from runtime.dialects.errors import UNREADABLE, error_in, read_error
+from runtime.dialects.headers import COMMON_HEADERS
+from runtime.dialects.outcomes import answered, errored, failed
+from runtime.dialects.parameters import Refusals, refused_parameter, wanted
+from runtime.secret import Secret
+from runtime.transport.port import HttpRequest, HttpResponse
+
+VERSION = "2023-06-01"
+
+ONLY_OPENAI = frozenset({
+    "seed", "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs",
+    "user", "store", "parallel_tool_calls", "reasoning_effort", "verbosity", "prediction",
+    "modalities", "audio", "prompt_cache_key", "safety_identifier", "web_search_options",
+})  # fmt: skip
+
+FIXED_SAMPLING = re.compile(r"claude-(opus-4-[7-9]|[a-z]+-[5-9])")
+"""Models whose sampling cannot be set at all."""
+
+SAMPLING = frozenset({"temperature", "top_p", "top_k"})
+
+OPENING = {"role": "user", "content": "(The conversation begins with the assistant.)"}
+
+Tokens = Annotated[int, Meta(ge=0, le=2**53)] | None
+
+
+class _Turn(Struct):
+    role: str
+    content: Raw = Raw(b"null")
+
+
+class _Block(Struct):
+    type: str = ""
+    text: str | None = None
+
+
+class _Message(Struct):
+    content: list[_Block] | None = None
+    stop_reason: str | None = None
+    usage: Raw = Raw(b"null")
+    error: Raw = Raw(b"null")
+
+
+class _Usage(Struct):
+    input_tokens: Tokens = None
+    output_tokens: Tokens = None
+    cache_read_input_tokens: Tokens = None
+    cache_creation_input_tokens: Tokens = None
+
+
+_turns = msgspec.json.Decoder(list[_Turn])
+_parts = msgspec.json.Decoder(list[Raw])
+_messages = msgspec.json.Decoder(_Message)
+_usages = msgspec.json.Decoder(_Usage)
+
+
+class AnthropicDialect:
+    """A `base_url` that ends in `/v1` is taken as it is; otherwise `/v1` is put behind it."""
+
+    def __init__(self, base_url: str, api_key: Secret | None = None) -> None:
+        base = base_url.rstrip("/")
+        self._url = f"{base if base.endswith('/v1') else f'{base}/v1'}/messages"
+        self._key = api_key
+        self._refusals = Refusals()
+
+    def __repr__(self) -> str:
+        return f"<AnthropicDialect {self._url}>"
+
+    def encode(self, call: CallVendor) -> HttpRequest:
+        order = call.order
+        upstream = order.model.upstream
+        system, turns = converse(order.messages)
+        body = {
+            "model": upstream,
+            "max_tokens": order.max_tokens,
+            "messages": turns,
+            **({"system": system} if system else {}),
+            **self._refusals.without(upstream, translated(order)),
+            "stream": False,
+        }
+        return HttpRequest(
+            url=self._url,
+            headers=self._headers(),
+            body=msgspec.json.encode(body),
+            timeout_s=call.timeout_s,
+        )
+
+    def decode(self, call: CallVendor, response: HttpResponse) -> CallAnswered | CallErrored:
+        if not 200 <= response.status < 300:
+            return self._refused(call, response) or errored(call, response, self._key)
+        try:
+            message = _messages.decode(response.body)
+        except UNREADABLE as error:
+            return failed(call, response, "malformed", f"unreadable answer: {error}")
+        if message.content is not None:
+            return _read(call, response, message)
+        told = error_in(message.error)
+        if told.message:
+            return errored(call, response, self._key, error=told, status=502)
+        return failed(call, response, "malformed", "an answer without content")
+
+    def _headers(self) -> tuple[tuple[str, str], ...]:
+        headers = (*COMMON_HEADERS, ("anthropic-version", VERSION))
+        return (*headers, ("x-api-key", self._key.reveal())) if self._key else headers
+
+    def _refused(self, call: CallVendor, response: HttpResponse) -> CallErrored | None:
+        """Learns from a 400 about a parameter, so that the same order can pass."""
+        error = read_error(response.body)
+        name = refused_parameter(response.status, error, translated(call.order))
+        if name is None:
+            return None
+        self._refusals.learn(call.order.model.upstream, name)
+        return failed(call, response, "parameter", f"{call.order.model.upstream} takes no {name}")
+
+
+def translated(order: Complete) -> dict[str, Raw]:
+    """The parameters in this vendor's terms, less what its models are known not to take."""
+    parameters = {k: v for k, v in wanted(order).items() if k not in ONLY_OPENAI}
+    if FIXED_SAMPLING.match(order.model.upstream):
+        parameters = {k: v for k, v in parameters.items() if k not in SAMPLING}
+    if "temperature" in parameters:
+        parameters["temperature"] = _clipped(parameters["temperature"])
+        parameters.pop("top_p", None)  # both at once are refused; the one that was asked for wins
+    if "stop" in parameters:
+        stop = parameters.pop("stop")
+        parameters.setdefault("stop_sequences", _listed(stop))
+    return parameters
+
+
+def _clipped(temperature: Raw) -> Raw:
+    """Between 0 and 1; what is not a number is the vendor's to refuse."""
+    value = msgspec.json.decode(temperature)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Raw(msgspec.json.encode(min(max(value, 0), 1)))
+    return temperature
+
+
+def _listed(stop: Raw) -> Raw:
+    return Raw(b"[" + bytes(stop) + b"]") if bytes(stop).startswith(b'"') else stop
+
+
+def converse(messages: bytes) -> tuple[list[Any], list[Any]]:
+    """A conversation as this vendor's `system` blocks and turns."""
+    system: list[Any] = []
+    turns: list[Any] = []
+    for turn in _turns.decode(messages):
+        if _blank(turn.content):
+            continue
+        if turn.role in ("system", "developer"):
+            system += _blocks(turn.content)
+        elif turn.role in ("user", "assistant"):
+            turns.append({"role": turn.role, "content": turn.content})
+        else:
+            heading = {"type": "text", "text": f"[{turn.role}]"}
+            turns.append({"role": "user", "content": [heading, *_blocks(turn.content)]})
+    if not turns:
+        return [], [{"role": "user", "content": system}]
+    if turns[0]["role"] == "assistant":
+        turns.insert(0, OPENING)
+    return system, turns
+
+
+def _blank(content: Raw) -> bool:
+    """No content, or white space only: the vendor refuses both, and there is nothing to lose."""
+    return re.fullmatch(rb'null|\[\]|"(?:\s|\\[nrt])*"', bytes(content)) is not None
+
+
+def _blocks(content: Raw) -> list[Any]:
+    if bytes(content).startswith(b"["):
+        return list(_parts.decode(content))
+    return [{"type": "text", "text": content}]
+
+
+def _read(
+    call: CallVendor, response: HttpResponse, message: _Message
+) -> CallAnswered | CallErrored:
+    usage, reason = _usage(message.usage), message.stop_reason
+    blocks = message.content or []
+    if reason == "refusal":
+        return failed(call, response, "refused", "the model declined", usage)
+    if reason == "tool_use" or any(block.type == "tool_use" for block in blocks):
+        return failed(call, response, "empty", "a tool call instead of text", usage)
+    text = "".join(block.text or "" for block in blocks if block.type == "text")
+    truncated = reason in ("max_tokens", "model_context_window_exceeded")
+    return answered(call, response, text, usage, truncated)
+
+
+def _usage(raw: Raw) -> Usage | None:
+    """The vendor's usage, already in disjoint classes; None when none can be read."""
+    try:
+        said = _usages.decode(raw)
+    except UNREADABLE:
+        return None
+    if said.input_tokens is None or said.output_tokens is None:
+        return None
+    return Usage(
+        input=said.input_tokens,
+        cache_read=said.cache_read_input_tokens or 0,
+        cache_write=said.cache_creation_input_tokens or 0,
+        output=said.output_tokens,
+    )

@@ -1,0 +1,196 @@
+"""OpenAI's chat completions, also spoken by vLLM, Ollama, llama.cpp, LM Studio and many others.
+
+What differs between models of this format is which parameters they take.  The reasoning families
+of api.openai.com are known by name: they count `max_completion_tokens` and refuse to have their
+sampling set.  Whatever else a model refuses is learnt from its first 400 about it.
+
+Usage: `prompt_tokens` includes cached ones.  `completion_tokens` includes reasoning at OpenAI but
+not everywhere (xAI, Gemini's imitation); what `total_tokens` has beyond both is output as well.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from actors.domain.model import Usage
+from actors.protocol import CallAnswered, CallErrored, CallVendor, Complete
+from runtime.dialects.errors import UNREADABLE, error_in, read_error
+from runtime.dialects.headers import COMMON_HEADERS
+from runtime.dialects.outcomes import answered, errored, failed
+from runtime.dialects.parameters import Refusals, refused_parameter, wanted
+from runtime.secret import Secret
+from runtime.transport.port import HttpRequest, HttpResponse
+
+REASONING = re.compile(r"o[1-9](-|$)|gpt-(?!5(\.\d+)?-chat)[5-9]")
+"""Model names of api.openai.com that reason before they answer."""
+
+SAMPLING = frozenset({
+    "temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs",
+    "top_logprobs",
+})  # fmt: skip
+"""What the reasoning families refuse to have set."""
+
+TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")
+
+Tokens = Annotated[int, Meta(ge=0, le=2**53)] | None
+
+
+class _Part(Struct):
+    type: str = ""
+    text: str | None = None
+
+
+class _Message(Struct):
+    content: str | list[_Part] | None = None
+    refusal: str | None = None
+    tool_calls: list[Raw] | None = None
+    function_call: Raw | None = None
+
+
+class _Choice(Struct):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Completion(Struct):
+    choices: list[_Choice] | None = None
+    usage: Raw = Raw(b"null")
+    error: Raw = Raw(b"null")
+
+
+class _PromptDetails(Struct):
+    cached_tokens: Tokens = None
+
+
+class _CompletionDetails(Struct):
+    reasoning_tokens: Tokens = None
+
+
+class _Usage(Struct):
+    prompt_tokens: Tokens = None
+    completion_tokens: Tokens = None
+    total_tokens: Tokens = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+
+
+_completions = msgspec.json.Decoder(_Completion)
+_usages = msgspec.json.Decoder(_Usage)
+
+
+class OpenAIDialect:
+    """`base_url` ends in `/v1` or the like; a local server may want no key."""
+
+    def __init__(self, base_url: str, api_key: Secret | None = None) -> None:
+        self._url = f"{base_url.rstrip('/')}/chat/completions"
+        self._key = api_key
+        self._refusals = Refusals()
+
+    def __repr__(self) -> str:
+        return f"<OpenAIDialect {self._url}>"
+
+    def encode(self, call: CallVendor) -> HttpRequest:
+        order = call.order
+        upstream = order.model.upstream
+        body = {
+            "model": upstream,
+            "messages": Raw(order.messages),
+            self._token_limit(upstream): order.max_tokens,
+            **self._refusals.without(upstream, _taken(upstream, order)),
+            "stream": False,
+        }
+        return HttpRequest(
+            url=self._url,
+            headers=self._headers(),
+            body=msgspec.json.encode(body),
+            timeout_s=call.timeout_s,
+        )
+
+    def decode(self, call: CallVendor, response: HttpResponse) -> CallAnswered | CallErrored:
+        if not 200 <= response.status < 300:
+            return self._refused(call, response) or errored(call, response, self._key)
+        try:
+            completion = _completions.decode(response.body)
+        except UNREADABLE as error:
+            return failed(call, response, "malformed", f"unreadable answer: {error}")
+        if completion.choices:
+            return _read(call, response, completion.choices[0], _usage(completion.usage))
+        return self._without_choices(call, response, completion)
+
+    def _headers(self) -> tuple[tuple[str, str], ...]:
+        if not self._key:
+            return COMMON_HEADERS
+        return (*COMMON_HEADERS, ("authorization", f"Bearer {self._key.reveal()}"))
+
+    def _token_limit(self, upstream: str) -> str:
+        """The name this model has for its limit; when it refuses both, the one tried last."""
+        reasons = REASONING.match(upstream) is not None
+        first, second = reversed(TOKEN_LIMITS) if reasons else TOKEN_LIMITS
+        return second if self._refusals.includes(upstream, first) else first
+
+    def _refused(self, call: CallVendor, response: HttpResponse) -> CallErrored | None:
+        """Learns from a 400 about a parameter, so that the same order can pass."""
+        error = read_error(response.body)
+        optional = (*TOKEN_LIMITS, *wanted(call.order))
+        name = refused_parameter(response.status, error, optional)
+        if name is None:
+            return None
+        self._refusals.learn(call.order.model.upstream, name)
+        return failed(call, response, "parameter", f"{call.order.model.upstream} takes no {name}")
+
+    def _without_choices(
+        self, call: CallVendor, response: HttpResponse, completion: _Completion
+    ) -> CallErrored:
+        """Some servers put an error into a 200, with the real status as its code."""
+        told = error_in(completion.error)
+        if told.message or told.code:
+            status = int(told.code) if re.fullmatch(r"[45]\d\d", told.code) else 502
+            return errored(call, response, self._key, error=told, status=status)
+        usage = _usage(completion.usage)
+        return failed(call, response, "malformed", "an answer without choices", usage)
+
+
+def _taken(upstream: str, order: Complete) -> dict[str, Raw]:
+    """The parameters that this model is known by name to take."""
+    parameters = wanted(order)
+    if REASONING.match(upstream):
+        return {name: value for name, value in parameters.items() if name not in SAMPLING}
+    return parameters
+
+
+def _read(
+    call: CallVendor, response: HttpResponse, choice: _Choice, usage: Usage | None
+) -> CallAnswered | CallErrored:
+    message, finish = choice.message, choice.finish_reason
+    if message.refusal or finish == "content_filter":
+        why = "a content filter stopped it" if finish == "content_filter" else "the model declined"
+        return failed(call, response, "refused", why, usage)
+    if message.tool_calls or message.function_call or finish in ("tool_calls", "function_call"):
+        return failed(call, response, "empty", "a tool call instead of text", usage)
+    return answered(call, response, _text(message.content), usage, finish == "length")
+
+
+def _text(content: str | list[_Part] | None) -> str:
+    if isinstance(content, list):
+        return "".join(part.text or "" for part in content if part.type in ("text", ""))
+    return content or ""
+
+
+def _usage(raw: Raw) -> Usage | None:
+    """The vendor's usage in disjoint classes; None when it tells none that can be read."""
+    try:
+        said = _usages.decode(raw)
+    except UNREADABLE:
+        return None
+    if said.prompt_tokens is None or said.completion_tokens is None:
+        return None
+    prompt, details = said.prompt_tokens, said.prompt_tokens_details
+    cached = min((details and details.cached_tokens) or 0, prompt)
+    output = max(said.completion_tokens, (said.total_tokens or 0) - prompt)
+    thought = said.completion_tokens_details
+    reasoning = min((thought and thought.reasoning_tokens) or 0, output)
+    return Usage(input=prompt - cached, cache_read=cached, output=output, reasoning=reasoning)

@@ -1,0 +1,76 @@
+"""How a call ends: the few ways every dialect has of telling it."""
+
+from __future__ import annotations
+
+from actors.domain.model import Usage
+from actors.protocol import Answer, CallAnswered, CallErrored, CallErrorKind, CallVendor
+from runtime.dialects.errors import VendorError, kind_of, read_error, retry_after
+from runtime.secret import Secret
+from runtime.transport.port import HttpResponse
+
+MAX_DETAIL = 300
+
+
+def answered(
+    call: CallVendor, response: HttpResponse, text: str, usage: Usage | None, truncated: bool
+) -> CallAnswered | CallErrored:
+    """The vendor's text as an answer, or as `empty` when there is nothing in it."""
+    if not text.strip():
+        why = "the token limit was reached before any text" if truncated else "no text"
+        return failed(call, response, "empty", why, usage)
+    used = usage or estimated_usage(call, text)
+    return CallAnswered(call.id, Answer(text, used, truncated, usage_known=usage is not None))
+
+
+def failed(
+    call: CallVendor,
+    response: HttpResponse,
+    kind: CallErrorKind,
+    detail: str,
+    usage: Usage | None = None,
+) -> CallErrored:
+    """A complete answer that is no text to be used; `usage` is billed all the same."""
+    return CallErrored(
+        ticket=call.id,
+        kind=kind,
+        detail=detail,
+        usage=usage,
+        written=True,
+        received_bytes=len(response.body),
+    )
+
+
+def errored(
+    call: CallVendor,
+    response: HttpResponse,
+    key: Secret | None,
+    *,
+    error: VendorError | None = None,
+    status: int | None = None,
+) -> CallErrored:
+    """The failure that an error stands for; `status` and `error` when they hid in a 200."""
+    error = error or read_error(response.body)
+    status = status or response.status
+    kind = kind_of(status, error)
+    waits = kind in ("rate_limited", "transient")
+    return CallErrored(
+        ticket=call.id,
+        kind=kind,
+        detail=sentence(f"{status}: {error.message or error.code or error.type}", key),
+        retry_after_s=retry_after(response.headers) if waits else None,
+        written=True,
+        received_bytes=len(response.body),
+    )
+
+
+def estimated_usage(call: CallVendor, text: str) -> Usage:
+    """What a call used by its size, a token being some four bytes, when the vendor is silent."""
+    sent = call.order.input_tokens or len(call.order.messages) // 4 + 1
+    return Usage(input=sent, output=len(text.encode("utf-8", "replace")) // 4 + 1)
+
+
+def sentence(text: str, key: Secret | None) -> str:
+    """One line of at most 300 characters, without control characters and without our key."""
+    redacted = (key.redact(text) if key else text)[: 10 * MAX_DETAIL]
+    line = " ".join("".join(c if c.isprintable() else " " for c in redacted).split())
+    return line if len(line) <= MAX_DETAIL else line[: MAX_DETAIL - 1] + "…"
