@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, Protocol, TypeAlias
 
+import trio
 from msgspec import Struct
 
 
@@ -63,5 +64,15 @@ class Transport(Protocol):
     def abort(self, id: str) -> None:
         """Closes the exchange's socket; `done` then hears `cancelled`.  Unknown ids are ignored."""
 
-    async def serve(self) -> None:
-        """Runs until cancelled; exchanges live only while this does."""
+    async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Runs until cancelled; exchanges live only while this does.
+
+        `await nursery.start(transport.serve)` returns when exchanges can begin; one that is
+        started outside of that time fails as `connect`.
+        """
+
+
+def not_serving(done: Done) -> None:
+    """Lets `done` hear, later, that its exchange could not begin."""
+    failure = HttpFailure("connect", "the transport is not running", written=False)
+    trio.lowlevel.current_trio_token().run_sync_soon(done, failure)

@@ -1,0 +1,202 @@
+"""Where a pool's orders reach a vendor: dialect, transport, dialect, and a message back.
+
+A dialect that raises is not caught on its way to anyone who would have to guess: it is reported
+to the pool as :class:`DialectCrashed`, and the pool fails on it.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, TypeAlias
+
+import msgspec
+import trio
+from msgspec import Struct
+
+from actors.base import Address, Message
+from actors.protocol import (
+    CallAnswered,
+    CallErrored,
+    CallErrorKind,
+    CallVendor,
+    DialectCrashed,
+)
+from runtime.dialects.anthropic import AnthropicDialect
+from runtime.dialects.openai import OpenAIDialect
+from runtime.dialects.outcomes import sentence
+from runtime.dialects.port import Dialect
+from runtime.secret import Secret
+from runtime.transport.port import HttpFailure, HttpRequest, HttpResponse, Transport
+from runtime.transport.simulated import SimulatedSettings, SimulatedTransport
+
+log = logging.getLogger("planhub.vendors")
+
+DialectName: TypeAlias = Literal["openai", "anthropic", "simulated"]
+Tell: TypeAlias = Callable[[Address, Message], None]
+
+
+class VendorConnection(Struct, frozen=True):
+    """How a vendor is reached.  Times are seconds; `timeout_s` bounds one attempt as a whole."""
+
+    provider: str
+    dialect: DialectName = "openai"
+    base_url: str = ""
+    api_key: Secret | None = None
+    connect_timeout_s: float = 10.0
+    first_byte_timeout_s: float = 60.0
+    timeout_s: float = 60.0
+    max_response_bytes: int = 33_554_432
+    simulated: SimulatedSettings | None = None
+
+
+class VendorCaller:
+    """Carries out a pool's :class:`CallVendor` works; one per vendor.
+
+    `start` and `abort` are called on the engine's thread and return at once; the outcome is told
+    to the address that the work was started for.  The vendor is reached while `serve` runs.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        dialect: Dialect,
+        transport: Transport,
+        tell: Tell,
+        settings: VendorConnection,
+    ) -> None:
+        self.provider = provider
+        self._dialect = dialect
+        self._transport = transport
+        self._tell = tell
+        self._settings = settings
+
+    def __repr__(self) -> str:
+        return f"<VendorCaller {self.provider}: {self._dialect!r} over {self._transport!r}>"
+
+    async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Runs the transport until cancelled; what is in flight then ends as `cancelled`.
+
+        Begin with `await nursery.start(caller.serve)`: earlier calls find no connection.
+        """
+        await self._transport.serve(task_status=task_status)
+
+    def start(self, address: Address, work: CallVendor) -> None:
+        """Begins an exchange; ends in CallAnswered, CallErrored or DialectCrashed to `address`."""
+        try:
+            request = self._encode(work)
+        except Exception as error:  # noqa: BLE001 - a dialect's bug is the pool's to fail on
+            self._tell(address, self._crashed(work, error))
+            return
+        log.debug("%s: asking %s", self.provider, work.order.model.id)
+        self._transport.start(
+            work.id, request, partial(self._ended, address, work, hash(request.body))
+        )
+
+    def abort(self, work_id: str) -> None:
+        """Closes the exchange's socket; its CallErrored (`cancelled`) still comes."""
+        self._transport.abort(work_id)
+
+    def _encode(self, work: CallVendor) -> HttpRequest:
+        settings = self._settings
+        return msgspec.structs.replace(
+            self._dialect.encode(work),
+            connect_timeout_s=settings.connect_timeout_s,
+            first_byte_timeout_s=settings.first_byte_timeout_s,
+            timeout_s=min(work.timeout_s, settings.timeout_s),
+            max_response_bytes=settings.max_response_bytes,
+        )
+
+    def _ended(
+        self, address: Address, work: CallVendor, sent: int, result: HttpResponse | HttpFailure
+    ) -> None:
+        outcome = (
+            _undelivered(work, result)
+            if isinstance(result, HttpFailure)
+            else self._decode(work, sent, result)
+        )
+        log.debug("%s: %s ended: %s", self.provider, work.order.model.id, _label(outcome))
+        self._tell(address, outcome)
+
+    def _decode(
+        self, work: CallVendor, sent: int, response: HttpResponse
+    ) -> CallAnswered | CallErrored | DialectCrashed:
+        try:
+            outcome = self._dialect.decode(work, response)
+            if isinstance(outcome, CallErrored) and outcome.kind == "parameter":
+                return self._learnt(work, sent, outcome)
+            return outcome
+        except Exception as error:  # noqa: BLE001 - a dialect's bug is the pool's to fail on
+            return self._crashed(work, error)
+
+    def _learnt(self, work: CallVendor, sent: int, outcome: CallErrored) -> CallErrored:
+        """The same order may pass now, unless it would be sent in the same words as before."""
+        if hash(self._encode(work).body) == sent:
+            return msgspec.structs.replace(outcome, kind="fatal")
+        log.warning("%s: %s; left out from now on", self.provider, outcome.detail)
+        return outcome
+
+    def _crashed(self, work: CallVendor, error: Exception) -> DialectCrashed:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{frame.filename}:{frame.lineno}"
+        log.error("%s: the dialect raised %s at %s", self.provider, type(error).__name__, where)
+        detail = sentence(f"{type(error).__name__}: {error}", self._settings.api_key)
+        return DialectCrashed(work.id, detail)
+
+
+_KINDS: dict[str, CallErrorKind] = {
+    "connect": "transient",
+    "timeout": "timeout",
+    "closed": "transient",
+    "too_large": "malformed",
+    "protocol": "malformed",
+    "cancelled": "cancelled",
+}
+
+
+def _undelivered(work: CallVendor, failure: HttpFailure) -> CallErrored:
+    return CallErrored(
+        ticket=work.id,
+        kind=_KINDS[failure.kind],
+        detail=failure.detail,
+        written=failure.written,
+        received_bytes=failure.received_bytes,
+    )
+
+
+def _label(outcome: CallAnswered | CallErrored | DialectCrashed) -> str:
+    return outcome.kind if isinstance(outcome, CallErrored) else type(outcome).__name__
+
+
+def connect(settings: VendorConnection, tell: Tell) -> VendorCaller:
+    """The way to a vendor.  Raises ValueError where a `base_url` is missing."""
+    return VendorCaller(
+        settings.provider, choose_dialect(settings), choose_transport(settings), tell, settings
+    )
+
+
+def choose_dialect(settings: VendorConnection) -> Dialect:
+    match settings.dialect:
+        case "simulated":
+            return OpenAIDialect("simulated://vendor")
+        case "openai":
+            return OpenAIDialect(_base_url(settings), settings.api_key)
+        case "anthropic":
+            return AnthropicDialect(_base_url(settings), settings.api_key)
+
+
+def choose_transport(settings: VendorConnection) -> Transport:
+    """Decided once per vendor.  httpx is imported only where a network is reached."""
+    if settings.dialect == "simulated":
+        return SimulatedTransport(settings.simulated or SimulatedSettings())
+    from runtime.transport.httpx_transport import HttpxTransport
+
+    return HttpxTransport()
+
+
+def _base_url(settings: VendorConnection) -> str:
+    if not settings.base_url:
+        raise ValueError(f"provider {settings.provider} needs a base_url")
+    return settings.base_url
