@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,12 +27,14 @@ class ConfigError(ValueError):
     """
 
 
-def load(path: str | Path | None, env: Mapping[str, str]) -> Config:
+def load(path: str | Path | None = None, env: Mapping[str, str] | None = None) -> Config:
     """The configuration to run with.
 
     Without a `path` it is `planhub.toml` in the current folder, if there is one; else the vendors
-    whose keys are in `env`; else the built-in simulated vendor.  Raises :class:`ConfigError`.
+    whose keys are in `env`, by default the process's; else the built-in simulated vendor.  Raises
+    :class:`ConfigError`.
     """
+    env = os.environ if env is None else env
     if path is not None:
         return read(Path(path), env)
     if Path(FILE_NAME).is_file():

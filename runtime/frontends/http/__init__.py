@@ -1,0 +1,8 @@
+"""HTTP: `app` has the paths, `access` who may ask, `replies` how it is answered, `serving` the
+server and its end.
+"""
+
+from runtime.frontends.http.app import create_app
+from runtime.frontends.http.serving import CannotServe, serve
+
+__all__ = ["CannotServe", "create_app", "serve"]

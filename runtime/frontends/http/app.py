@@ -1,0 +1,174 @@
+"""The HTTP front end: an ASGI application over an engine."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+
+import msgspec
+from anyio import to_thread
+from msgspec import Raw, Struct
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from actors.errors import BadRequest, Cancelled, Draining
+from runtime.frontends.http.access import Access, Ring, visible_run
+from runtime.frontends.http.reading import read_body, refuse_unsupported, wants_no_answer
+from runtime.frontends.http.replies import (
+    answering,
+    reply,
+    reply_error,
+    reply_http_error,
+    reply_json,
+)
+from runtime.frontends.http.waiting import Waiting
+from runtime.frontends.hub import Hub, RunFuture
+from runtime.frontends.listing import model_entry
+from runtime.frontends.openapi import openapi_document
+from runtime.frontends.wire import decode
+from runtime.keys import ApiKey
+from runtime.runs import RunView
+
+MAX_REQUEST_BYTES = 8_388_608
+DRAIN_RETRY_S = 10.0
+
+
+def create_app(
+    hub: Hub, keys: Ring | None = None, max_request_bytes: int = MAX_REQUEST_BYTES
+) -> Starlette:
+    """The application that answers for `hub`; `keys` None asks for none, and then only programs
+    of this machine are answered.
+    """
+    pages = _Pages(hub, Access(keys), max_request_bytes)
+    app = Starlette(
+        routes=[
+            Route("/v1/plan", answering(pages.plan), methods=["POST"]),
+            Route("/v1/plan/{id}", answering(pages.show_run), methods=["GET"]),
+            Route("/v1/plan/{id}", answering(pages.cancel_run), methods=["DELETE"]),
+            Route("/v1/models", answering(pages.models), methods=["GET"]),
+            Route("/healthz", answering(pages.health), methods=["GET"]),
+            Route("/readyz", answering(pages.readiness), methods=["GET"]),
+            Route("/openapi.json", answering(pages.openapi), methods=["GET"]),
+        ],
+        exception_handlers={HTTPException: reply_http_error},
+    )
+    app.router.redirect_slashes = False
+    app.state.waiting = pages.waiting
+    return app
+
+
+class _RunPage(Struct, omit_defaults=True):
+    """`result` or `error` once it has ended."""
+
+    id: str
+    status: str
+    result: Raw | None = None
+    error: Raw | None = None
+
+
+class _Pages:
+    """One method per path."""
+
+    def __init__(self, hub: Hub, access: Access, max_request_bytes: int) -> None:
+        self._hub = hub
+        self._access = access
+        self._max_bytes = max_request_bytes
+        self.waiting = Waiting()
+
+    async def plan(self, request: Request) -> Response:
+        """Checks in the order that clients rely on: key, size, content type, JSON, the rest."""
+        key = self._access.admit(request.headers, "plan")
+        self._access.count(key)
+        if self._hub.draining:
+            raise Draining("shutting down", retry_after_s=DRAIN_RETRY_S)
+        body = await read_body(request, self._max_bytes)
+        order = decode(body, request.headers.get("content-type"))
+        refuse_unsupported(request)
+        future = self._hub.submit(order, key=key)
+        if wants_no_answer(request):
+            place = f"/v1/plan/{future.run_id}"
+            self.waiting.until_settled(future)
+            headers = {"location": place, "preference_applied": "respond-async"}
+            return reply_json(_RunPage(future.run_id, "running"), 202, **headers)
+        return await self._answer(request, future)
+
+    async def _answer(self, request: Request, future: RunFuture) -> Response:
+        """The run's answer, or its cancelling when the client leaves first."""
+        answered = asyncio.ensure_future(_awaited(future))
+        left = asyncio.ensure_future(_disconnected(request))
+        self.waiting.begun(future.run_id)
+        try:
+            await asyncio.wait((answered, left), return_when=asyncio.FIRST_COMPLETED)
+            if answered.done():
+                return reply(answered.result())
+            self._hub.cancel(future.run_id)
+            return reply_error(Cancelled("cancelled", run=future.run_id))
+        except asyncio.CancelledError:
+            self._hub.cancel(future.run_id)
+            raise
+        finally:
+            self.waiting.ended(future.run_id)
+            answered.cancel()
+            left.cancel()
+
+    async def show_run(self, request: Request) -> Response:
+        view = await self._visible(request)
+        page = _RunPage(view.id, view.status, _raw(view.result), _raw(view.error))
+        return reply_json(page)
+
+    async def cancel_run(self, request: Request) -> Response:
+        """Begins to cancel; a run that has ended stays as it is."""
+        view = await self._visible(request)
+        cancelling = self._hub.cancel(view.id)
+        return reply_json(_RunPage(view.id, view.status), 202 if cancelling else 200)
+
+    async def _visible(self, request: Request) -> RunView:
+        key = self._key_of_reader(request)
+        run_id: str = request.path_params["id"]
+        return await to_thread.run_sync(visible_run, self._hub, run_id, key)
+
+    def _key_of_reader(self, request: Request) -> ApiKey | None:
+        """Runs are read with the scope `plan`, or with `admin` alone."""
+        try:
+            return self._access.admit(request.headers, "plan")
+        except BadRequest as error:
+            if error.status != 403:
+                raise
+            return self._access.admit(request.headers, "admin")
+
+    async def models(self, request: Request) -> Response:
+        self._access.admit(request.headers, "plan")
+        states = await to_thread.run_sync(self._hub.models)
+        return reply_json({"models": [model_entry(state) for state in states]})
+
+    async def health(self, _: Request) -> Response:
+        return reply_json({"status": "ok"})
+
+    async def readiness(self, _: Request) -> Response:
+        ready, why = await to_thread.run_sync(self._hub.ready)
+        status = "ready" if ready else "not ready"
+        return reply_json({"status": status, "reason": why}, 200 if ready else 503)
+
+    async def openapi(self, _: Request) -> Response:
+        return reply(_openapi_body())
+
+
+@cache
+def _openapi_body() -> bytes:
+    return msgspec.json.encode(openapi_document())
+
+
+def _raw(body: bytes | None) -> Raw | None:
+    return None if body is None else Raw(body)
+
+
+async def _awaited(future: RunFuture) -> bytes:
+    return await future
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

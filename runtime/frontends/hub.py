@@ -1,0 +1,48 @@
+"""What a front end needs of an engine: :class:`runtime.engine.Engine`, or a fake of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, Protocol
+
+from actors.protocol import ModelState
+from runtime.frontends.wire import PlanRequest
+from runtime.keys import ApiKey
+from runtime.runs import OnEvent, RunView
+
+
+class RunFuture(Protocol):
+    """The JSON body of a run's answer to be, or the PlanError instead of it."""
+
+    run_id: str
+
+    def __await__(self) -> Generator[Any, None, bytes]: ...
+
+    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+        """Calls `callback` once it is settled, on the engine's thread; or now."""
+
+
+class Hub(Protocol):
+    """An engine that takes requests.  Every method may be called from any thread."""
+
+    draining: bool
+
+    def submit(
+        self, request: PlanRequest, *, key: ApiKey | None = None, on_event: OnEvent | None = None
+    ) -> RunFuture:
+        """Begins a run; raises a PlanError when it may not begin."""
+
+    def cancel(self, run_id: str) -> bool:
+        """Has a run cancelled; False when it is not under way."""
+
+    def get(self, run_id: str) -> RunView | None:
+        """How a run stands, or ended; blocks on the disk for one that ended long ago."""
+
+    def models(self) -> tuple[ModelState, ...]:
+        """The models, and how they are; blocks for a moment."""
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether requests can be answered, and why not; blocks for a moment."""
+
+    def drain(self) -> None:
+        """Takes no new runs; those under way go on."""

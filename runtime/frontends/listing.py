@@ -1,0 +1,63 @@
+"""Models as users see them, over HTTP and on the command line."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from actors.domain.model import Price
+from actors.protocol import ModelState
+from runtime.prices import NANO
+
+
+class PriceEntry(Struct, frozen=True):
+    """USD per million tokens."""
+
+    input_usd_per_mtok: float
+    output_usd_per_mtok: float
+    cache_read_usd_per_mtok: float
+    cache_write_usd_per_mtok: float
+
+
+class ModelEntry(Struct, frozen=True, kw_only=True):
+    """A model and how it is; `price` is null when nobody knows it, and `reason` says why a model
+    is not available.
+    """
+
+    id: str
+    provider: str
+    upstream: str
+    family: str
+    weight: int
+    enabled: bool
+    context_tokens: int | None
+    max_output_tokens: int | None
+    price: PriceEntry | None
+    available: bool
+    reason: str
+    latency_ms: float | None
+    failure_rate: float | None
+
+
+def model_entry(state: ModelState) -> ModelEntry:
+    model = state.model
+    return ModelEntry(
+        id=model.id,
+        provider=model.provider,
+        upstream=model.upstream,
+        family=model.family,
+        weight=model.weight,
+        enabled=model.enabled,
+        context_tokens=model.context_tokens,
+        max_output_tokens=model.max_output_tokens,
+        price=None if model.price is None else _price_entry(model.price),
+        available=state.available,
+        reason=state.why,
+        latency_ms=state.latency_ms,
+        failure_rate=state.failure_rate,
+    )
+
+
+def _price_entry(price: Price) -> PriceEntry:
+    return PriceEntry(
+        price.input / NANO, price.output / NANO, price.cache_read / NANO, price.cache_write / NANO
+    )

@@ -1,0 +1,201 @@
+"""`GET /openapi.json`: the HTTP interface described from the structs that carry it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from runtime.frontends.listing import ModelEntry
+from runtime.frontends.wire import ErrorBody, PlanRequest, PlanResult
+
+REF = "#/components/schemas/{name}"
+
+
+class Candidate(Struct, kw_only=True):
+    model: str
+    content: str
+    selected: bool
+
+
+class FailedVoter(Struct, kw_only=True):
+    model: str
+    error: str
+
+
+class VoteResponse(Struct, kw_only=True):
+    """The candidates in the voters' order; `selected` is the index of the returned one."""
+
+    responses: list[Candidate]
+    selected: int
+    judge: str | None
+    judge_decided: bool
+    reason: str
+    failed: list[FailedVoter]
+    output: Any = None
+
+
+class AdversarialResponse(Struct, kw_only=True):
+    """What was not reached is null; `rounds` has every critique with the plan it led to."""
+
+    initial_plan: str
+    critique: str | None = None
+    refined_plan: str | None = None
+    iterations: int = 0
+    rounds: list[dict[str, Any]] = []
+    output: Any = None
+
+
+class RefineResponse(Struct, kw_only=True):
+    initial_response: str
+    refined_response: str
+    iterations: int
+    model: str
+    output: Any = None
+
+
+class ChatCompletion(Struct, kw_only=True):
+    """Mode `planning`: as OpenAI answers, whatever the vendor."""
+
+    id: str
+    object: str
+    created: int
+    model: str
+    choices: list[dict[str, Any]]
+    usage: dict[str, Any]
+    output: Any = None
+
+
+class RunPage(Struct, kw_only=True):
+    """`status` is `running`, `complete`, `degraded`, `failed` or `cancelled`."""
+
+    id: str
+    status: str
+    result: PlanResult | None = None
+    error: ErrorBody | None = None
+
+
+class ModelList(Struct, kw_only=True):
+    models: list[ModelEntry]
+
+
+class Health(Struct, kw_only=True):
+    status: str
+    reason: str = ""
+
+
+_RESPONSES = (VoteResponse, AdversarialResponse, RefineResponse, ChatCompletion)
+_BODIES = (PlanRequest, PlanResult, ErrorBody, RunPage, ModelList, Health, *_RESPONSES)
+
+_REFUSALS = {
+    400: "The request is malformed: the text names the field, its value and what is allowed",
+    401: "missing or invalid api key",
+    403: "scope not allowed",
+}
+_PLAN_ERRORS = _REFUSALS | {
+    402: "budget exceeded, or no eligible model has a price",
+    408: "The body did not arrive",
+    413: "request too large",
+    415: "content type must be application/json",
+    429: "rate limited, with Retry-After",
+    499: "cancelled by the client",
+    500: "internal error, with the id to look up in the log",
+    502: "Every candidate of a needed call failed, or no answer met the schema",
+    503: "shutting down, with Retry-After",
+    504: "deadline exceeded",
+}
+_RUN_ERRORS = {code: _REFUSALS[code] for code in (401, 403)} | {404: "unknown run"}
+
+
+def openapi_document() -> dict[str, Any]:
+    """The description, as OpenAPI 3.1."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "planhub", "version": "1", "description": "Plans by several models."},
+        "security": [{"bearer": []}, {"key": []}, {}],
+        "paths": _paths(),
+        "components": {"schemas": _schemas(), "securitySchemes": _SECURITY},
+    }
+
+
+_SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+}
+
+
+def _schemas() -> dict[str, Any]:
+    _, schemas = msgspec.json.schema_components(_BODIES, ref_template=REF)
+    # What the checks require, though the structs can be built without it.
+    schemas["PlanRequest"]["required"] = ["request"]
+    schemas["RequestPart"]["required"] = ["messages"]
+    schemas["RequestPart"]["properties"]["messages"] = {
+        "type": "array",
+        "items": {"$ref": REF.format(name="ChatMessage")},
+        "minItems": 1,
+    }
+    for name in ("stream", "dry_run"):
+        schemas["PlanRequest"]["properties"][name] = {"enum": [False, None], "default": None}
+    schemas["PlanResult"]["properties"]["response"] = {
+        "oneOf": [{"$ref": REF.format(name=shape.__name__)} for shape in _RESPONSES]
+    }
+    return schemas
+
+
+def _paths() -> dict[str, Any]:
+    run_id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {
+        "/v1/plan": {
+            "post": {
+                "summary": "Answer a prompt with several models",
+                "requestBody": {"required": True, "content": _json(PlanRequest)},
+                "responses": {
+                    "200": _says("The answer", PlanResult),
+                    "202": _says("Begun, for `Prefer: respond-async`", RunPage),
+                }
+                | _errors(_PLAN_ERRORS),
+            }
+        },
+        "/v1/plan/{id}": {
+            "parameters": [run_id],
+            "get": {
+                "summary": "How a run stands",
+                "responses": {"200": _says("The run", RunPage)} | _errors(_RUN_ERRORS),
+            },
+            "delete": {
+                "summary": "Cancel a run",
+                "responses": {
+                    "200": _says("It had ended before", RunPage),
+                    "202": _says("It is being cancelled", RunPage),
+                }
+                | _errors(_RUN_ERRORS),
+            },
+        },
+        "/v1/models": {
+            "get": {
+                "summary": "The models, and how they are",
+                "responses": {"200": _says("The models", ModelList)}
+                | _errors({code: _REFUSALS[code] for code in (401, 403)}),
+            }
+        },
+        "/healthz": _probe("Whether the process lives", {"200": "It does"}),
+        "/readyz": _probe("Whether requests are answered", {"200": "Yes", "503": "Not now"}),
+    }
+
+
+def _probe(summary: str, answers: dict[str, str]) -> dict[str, Any]:
+    responses = {status: _says(text, Health) for status, text in answers.items()}
+    return {"get": {"summary": summary, "security": [{}], "responses": responses}}
+
+
+def _errors(texts: dict[int, str]) -> dict[str, Any]:
+    return {str(status): _says(text, ErrorBody) for status, text in texts.items()}
+
+
+def _says(text: str, body: type[Struct]) -> dict[str, Any]:
+    return {"description": text, "content": _json(body)}
+
+
+def _json(body: type[Struct]) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": REF.format(name=body.__name__)}}}
