@@ -8,11 +8,12 @@ enough: one finding for each label.
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 from typing import Any, TypeAlias
+
+from actors.domain.text import values_in
 
 Schema: TypeAlias = dict[str, Any]
 Words: TypeAlias = Callable[[str], str]
@@ -20,28 +21,27 @@ Words: TypeAlias = Callable[[str], str]
 
 _MARKS = ("properties", "items", "enum", "const", "anyOf", "oneOf", "allOf", "$ref", "$schema")
 _TYPES = ("object", "array", "string", "integer", "number", "boolean", "null")
-_MOST_BRACES = 2_000
 _DEEPEST = 12
+_MOST_VALUES = 2_000
+_LONGEST = 10_000
 
 UNDECIDED = ("tie", "none")
 """What a verdict's choice may be besides a label."""
 
 
-def find_schemas(text: str) -> Iterator[Schema]:
-    """The JSON Schemas that stand in a text, in their order; `{}` alone is not taken for one."""
-    decoder = json.JSONDecoder()
-    at = -1
-    for _ in range(_MOST_BRACES):
-        at = text.find("{", at + 1)
-        if at < 0:
-            return
-        try:
-            found, end = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            continue
-        if _is_schema(found):
-            yield found
-            at = end - 1
+def find_schema(text: str) -> Schema | None:
+    """The JSON Schema that a text asks to be met: the first after its last mention of one."""
+    said = text[max(text.rfind("JSON Schema"), 0) :]
+    return next((value for _, _, value in values_in(said) if _is_schema(value)), None)
+
+
+def is_verdict(schema: Schema) -> bool:
+    """Whether a schema is that of a choice among labels, `tie` and `none`."""
+    match schema:
+        case {"type": "object", "properties": {"choice": {"enum": list(values)}}}:
+            texts = all(isinstance(value, str) for value in values)
+            return texts and len(values) > len(UNDECIDED) and set(UNDECIDED) <= set(values)
+    return False
 
 
 def _is_schema(value: Any) -> bool:
@@ -53,8 +53,11 @@ def _is_schema(value: Any) -> bool:
 
 
 def instance(schema: Schema, random: Random, words: Words) -> Any:
-    """A value that meets `schema`: the same for the same draws."""
-    return _Builder(schema, random, words).build(schema, "", 0)
+    """A value that meets `schema`: the same for the same draws.  None for a senseless schema."""
+    try:
+        return _Builder(schema, random, words).build(schema, "", 0)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        return None
 
 
 class _Builder:
@@ -63,9 +66,11 @@ class _Builder:
         self.random = random
         self.words = words
         self.place = -1  # in the innermost array, or -1 outside of any
+        self.left = _MOST_VALUES
 
     def build(self, schema: Any, name: str, depth: int) -> Any:
-        if not isinstance(schema, dict):
+        self.left -= 1
+        if not isinstance(schema, dict) or self.left < 0:
             return self.words(name)
         schema = self._flat(schema, depth)
         if "const" in schema:
@@ -124,7 +129,8 @@ class _Builder:
     def array(self, schema: Schema, name: str, depth: int) -> list[Any]:
         first = [self.build(s, name, depth + 1) for s in schema.get("prefixItems", [])]
         least, most = schema.get("minItems", 0), schema.get("maxItems", math.inf)
-        size = int(min(max(least, 0 if depth > _DEEPEST // 2 else 2, len(first)), most))
+        usual = 0 if depth > _DEEPEST // 2 else 2
+        size = int(min(max(least, usual, len(first)), most, _MOST_VALUES))
         items, outer, values = schema.get("items", {}), self.place, first
         for self.place in range(len(first), size):
             values.append(self.build(items, name, depth + 1))
@@ -134,7 +140,7 @@ class _Builder:
     def string(self, schema: Schema, name: str) -> str:
         text = _FORMATS.get(schema.get("format", ""), "") or self.words(name)
         least, most = schema.get("minLength", 0), schema.get("maxLength")
-        return text.ljust(least, ".")[:most]
+        return text.ljust(min(least, _LONGEST), ".")[:most]
 
     def integer(self, schema: Schema) -> int:
         step = schema.get("multipleOf", 1)

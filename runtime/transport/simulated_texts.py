@@ -13,7 +13,7 @@ from random import Random
 import msgspec
 from msgspec import Struct
 
-from runtime.transport.instances import Schema, find_schemas, instance
+from runtime.transport.instances import UNDECIDED, Schema, find_schema, instance, is_verdict
 
 _MOST_READ = 200_000
 """Characters of a conversation that are looked at from either end."""
@@ -51,10 +51,9 @@ def _json(value: object) -> str:
 def _output_schema(turns: Sequence[Turn]) -> Schema | None:
     """The schema that an answer must meet: the newest that the instructions hold."""
     instructions = [turn.content for turn in turns if turn.role in ("system", "developer")]
-    for text in reversed([*instructions, turns[-1].content if turns else ""]):
-        if "json schema" in text.lower():
-            for schema in find_schemas(text[-_MOST_READ:]):
-                return schema
+    for text in (turns[-1].content if turns else "", *reversed(instructions)):
+        if "JSON Schema" in text and (schema := find_schema(text)):
+            return schema
     return None
 
 
@@ -64,39 +63,37 @@ def _words(name: str) -> str:
 
 # --- verdicts ---------------------------------------------------------------------------------
 
-_CANDIDATE = re.compile(r'<candidate label="([^"]+)"[^>]*>\n(.*?)\n</candidate', re.DOTALL)
-
-
-def is_verdict(schema: Schema) -> bool:
-    """Whether a schema is that of a choice among labels, `tie` and `none`."""
-    choice = schema.get("properties", {}).get("choice", {})
-    return isinstance(choice, dict) and {"tie", "none"} <= set(choice.get("enum", ()))
-
 
 def _verdict_schema(texts: Sequence[str]) -> Schema | None:
-    """The newest one: candidates may hold others, and the instruction comes after them."""
+    """The newest one."""
     for text in reversed(texts):
-        if '"choice"' in text and (found := [s for s in find_schemas(text) if is_verdict(s)]):
-            return found[-1]
+        if '"choice"' in text and (schema := find_schema(text)) and is_verdict(schema):
+            return schema
     return None
+
+
+def _sizes(text: str) -> dict[str, int]:
+    """How much each candidate of a ballot says, by label."""
+    fenced = text.split('<candidate label="')[1:]
+    return {part.partition('"')[0]: len(part) for part in fenced}
 
 
 def _verdict(schema: Schema, texts: Sequence[str], random: Random) -> str:
     """For the candidate that says most, as far as candidates can be told apart."""
-    labels = [label for label in schema["properties"]["choice"]["enum"] if label not in _OPEN]
-    sizes = {label: len(text) for text in texts for label, text in _CANDIDATE.findall(text)}
-    best = max(labels, key=lambda label: sizes.get(label, 0)) if sizes else random.choice(labels)
-    others = ", ".join(label for label in labels if label != best) or "nothing"
     value = instance(schema, random, lambda name: _SAID.get(name, _words(name)))
-    value["choice"] = best
-    value["comparison"] = (
+    if not isinstance(value, dict):
+        return _json(value)
+    labels = [x for x in schema["properties"]["choice"]["enum"] if x not in UNDECIDED]
+    sizes = {label: size for text in texts for label, size in _sizes(text).items()}
+    best = max(labels, key=lambda label: sizes.get(label, 0))
+    others = ", ".join(label for label in labels if label != best) or "nothing"
+    comparison = (
         f"Simulated judgement: {best} covers the most ground and names its limits; "
         f"compared with it, less is found in {others}."
     )
-    return _json(value)
+    return _json({**value, "choice": best, "comparison": comparison})
 
 
-_OPEN = ("tie", "none")
 _SAID = {"finding": "Answers the question; says more about the structure than about failures."}
 
 
@@ -203,7 +200,7 @@ def _answer(turns: Sequence[Turn], depth: int, kind: str) -> str:
     question = next((turn.content for turn in turns if turn.role == "user"), "")[:2_000].strip()
     found = _SUBJECT.search(question.splitlines()[0] if question else "")
     subject = found[1].strip() if found else "what was asked"
-    thing = re.sub(r"\W.*", "", subject).lower() if found else "item"
+    thing = re.sub(r"\W.*", "", subject if found else "").lower() or "item"
     is_api = re.search(r"\bAPI\b", question, re.IGNORECASE)
     names = {"thing": thing, "things": _plural(thing), "subject": subject}
     sections = re.split(r"\n\n(?=## )", _API if is_api else _GENERAL)[:depth]
