@@ -1,0 +1,93 @@
+"""An engine for front ends to talk to: what is submitted waits until the test settles it."""
+
+from __future__ import annotations
+
+from queue import SimpleQueue
+from typing import Any
+
+import msgspec
+
+from actors.domain.model import Model, Price
+from actors.errors import Cancelled, PlanError
+from actors.protocol import ModelState
+from runtime.frontends.wire import PlanRequest
+from runtime.kernel import Future
+from runtime.keys import ApiKey
+from runtime.runs import OnEvent, RunView
+
+ANSWER = msgspec.json.encode({"negotiated_model": "m", "response": {}, "status": "complete"})
+
+
+class FakeFuture(Future[bytes]):
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+
+
+class FakeHub:
+    """`answer` settles every run at once; None leaves it running; an exception is raised."""
+
+    def __init__(self, answer: bytes | Exception | None = ANSWER) -> None:
+        self.answer = answer
+        self.draining = False
+        self.requests: list[PlanRequest] = []
+        self.begun: SimpleQueue[str] = SimpleQueue()
+        self.cancelled: list[str] = []
+        self.given_up: SimpleQueue[str] = SimpleQueue()
+        self.futures: dict[str, FakeFuture] = {}
+        self.views: dict[str, RunView] = {}
+        self.is_ready = (True, "ready")
+
+    def submit(
+        self, request: PlanRequest, *, key: ApiKey | None = None, on_event: OnEvent | None = None
+    ) -> FakeFuture:
+        self.requests.append(request)
+        future = FakeFuture(f"run{len(self.requests)}")
+        self.futures[future.run_id] = future
+        owner = None if key is None else key.id
+        self.views[future.run_id] = RunView(future.run_id, owner, "running")
+        self._settle(future)
+        self.begun.put(future.run_id)
+        return future
+
+    def _settle(self, future: FakeFuture) -> None:
+        match self.answer:
+            case PlanError() as error:
+                future.fail(error)
+            case Exception() as error:
+                raise error
+            case bytes(body):
+                self.finish(future.run_id, body)
+            case None:
+                pass
+
+    def finish(self, run_id: str, body: bytes = ANSWER) -> None:
+        owner = self.views[run_id].key
+        self.views[run_id] = RunView(run_id, owner, "complete", result=body)
+        self.futures[run_id].set(body)
+
+    def cancel(self, run_id: str) -> bool:
+        future = self.futures.get(run_id)
+        if future is None or future.done():
+            return False
+        self.cancelled.append(run_id)
+        self.given_up.put(run_id)
+        future.fail(Cancelled("cancelled", run=run_id))
+        return True
+
+    def get(self, run_id: str) -> RunView | None:
+        return self.views.get(run_id)
+
+    def models(self) -> tuple[ModelState, ...]:
+        model = Model("m", "v", "up", price=Price(10**9, 2 * 10**9, 10**9, 10**9))
+        return (ModelState(model, True, "", 12.5, 0.0),)
+
+    def ready(self) -> tuple[bool, str]:
+        return self.is_ready
+
+    def drain(self) -> None:
+        self.draining = True
+
+
+def body(**parts: Any) -> dict[str, Any]:
+    return {"request": {"messages": [{"role": "user", "content": "hi"}]}, **parts}
