@@ -15,8 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from actors.domain.model import Price
-
-NANO = 1_000_000_000
+from actors.domain.money import NANO_PER_USD
 
 # The longest answers of models whose limit is below what is usually asked for, by the beginning
 # of their name; the longest beginning counts.  Newer models write more than anyone waits for.
@@ -55,13 +54,13 @@ class Facts(Struct, frozen=True):
 
 def limit_nano(usd: float) -> int:
     """A limit in nano-USD: rounded down, so that no more is spent than was said."""
-    return int((Decimal(repr(usd)) * NANO).to_integral_value(ROUND_FLOOR))
+    return int((Decimal(repr(usd)) * NANO_PER_USD).to_integral_value(ROUND_FLOOR))
 
 
 def price_nano(usd: float | Decimal) -> int:
     """A price in nano-USD: rounded up, so that nothing is held at less than it costs."""
     exact = usd if isinstance(usd, Decimal) else Decimal(repr(usd))
-    return int((exact * NANO).to_integral_value(ROUND_CEILING))
+    return int((exact * NANO_PER_USD).to_integral_value(ROUND_CEILING))
 
 
 def full_price(

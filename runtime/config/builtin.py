@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from actors.domain.model import Model
+from actors.domain.money import usd
 from runtime.config.settings import VENDORS, ConfigFile, Defaults, ModelRow, Provider
-from runtime.prices import NANO
 from runtime.transport.simulated import SIMULATED_ALIASES, simulated_models
 
 MAX_BUDGET_USD = 1.0
@@ -85,8 +85,8 @@ def _row_of(model: Model) -> ModelRow:
         family=model.family or None,
         context_tokens=model.context_tokens,
         max_output_tokens=model.max_output_tokens,
-        input_usd_per_mtok=None if price is None else price.input / NANO,
-        output_usd_per_mtok=None if price is None else price.output / NANO,
-        cache_read_usd_per_mtok=None if price is None else price.cache_read / NANO,
-        cache_write_usd_per_mtok=None if price is None else price.cache_write / NANO,
+        input_usd_per_mtok=None if price is None else usd(price.input),
+        output_usd_per_mtok=None if price is None else usd(price.output),
+        cache_read_usd_per_mtok=None if price is None else usd(price.cache_read),
+        cache_write_usd_per_mtok=None if price is None else usd(price.cache_write),
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from actors.domain.model import Price
+from actors.domain.money import usd
 from actors.protocol import ModelState
-from runtime.prices import NANO
 
 
 class PriceEntry(Struct, frozen=True):
@@ -59,5 +59,5 @@ def model_entry(state: ModelState) -> ModelEntry:
 
 def _price_entry(price: Price) -> PriceEntry:
     return PriceEntry(
-        price.input / NANO, price.output / NANO, price.cache_read / NANO, price.cache_write / NANO
+        usd(price.input), usd(price.output), usd(price.cache_read), usd(price.cache_write)
     )
