@@ -1,0 +1,108 @@
+"""The formats of vendors from their side: requests as they come in, answers as they go out."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from actors.domain.model import Usage
+
+Format: TypeAlias = Literal["openai", "anthropic"]
+
+
+class RecordedCall(Struct, frozen=True):
+    """A request as it reached the vendor; header names in lower case, `body` decoded JSON."""
+
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+    @property
+    def model(self) -> str:
+        return str(self.body.get("model", ""))
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The conversation without Anthropic's `system`."""
+        messages = self.body.get("messages", [])
+        return messages if isinstance(messages, list) else []
+
+    @property
+    def last_text(self) -> str:
+        return text_of(self.messages[-1].get("content")) if self.messages else ""
+
+
+def text_of(content: Any) -> str:
+    """The text of a message's content, a string or blocks."""
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return str(content or "")
+
+
+def counted_usage(call: RecordedCall, text: str) -> Usage:
+    """Four bytes a token."""
+    sent = len(msgspec.json.encode([call.messages, call.body.get("system")]))
+    return Usage(input=sent // 4 + 1, output=len(text.encode()) // 4 + 1)
+
+
+def answer(format: Format, model: str, text: str, usage: Usage, finish: str | None) -> Any:
+    """A successful answer, with the usage told in that vendor's way."""
+    if format == "openai":
+        return _completion(model, text, usage, finish or "stop")
+    return {
+        "id": "msg_scripted",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [{"type": "text", "text": text}],
+        "stop_reason": finish or "end_turn",
+        "usage": {
+            "input_tokens": usage.input,
+            "cache_read_input_tokens": usage.cache_read,
+            "cache_creation_input_tokens": usage.cache_write,
+            "output_tokens": usage.output,
+        },
+    }
+
+
+def _completion(model: str, text: str, usage: Usage, finish: str) -> Any:
+    prompt = usage.input + usage.cache_read + usage.cache_write
+    return {
+        "id": "chatcmpl-scripted",
+        "object": "chat.completion",
+        "model": model,
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": text, "refusal": None},
+                "finish_reason": finish,
+            }
+        ],
+        "usage": {
+            "prompt_tokens": prompt,
+            "completion_tokens": usage.output,
+            "total_tokens": prompt + usage.output,
+            "prompt_tokens_details": {"cached_tokens": usage.cache_read},
+            "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+        },
+    }
+
+
+_ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    529: "overloaded_error",
+}
+
+
+def error(format: Format, status: int, message: str, code: str | None, param: str | None) -> Any:
+    """An error in that vendor's shape; only OpenAI's has a code and a parameter."""
+    told = {"type": _ERROR_TYPES.get(status, "api_error"), "message": message}
+    if format == "openai":
+        return {"error": {**told, "code": code, "param": param}}
+    return {"type": "error", "error": told}
