@@ -156,7 +156,7 @@ class _Exchange:
         self._end = trio.current_time() + request.timeout_s
         self._phase: Phase = "connecting"
         self._received = 0
-        self._aborted = False
+        self._stopped: Literal["cancelled", "too_large"] | None = None
         self._ours = False  # whether the present step is of our request, or of a proxy's CONNECT
         self._reused = False
         self._send_failed = False
@@ -181,16 +181,20 @@ class _Exchange:
                 body += chunk
                 self._received = len(body)
                 if self._received > self.request.max_response_bytes:
-                    return self.failure(
-                        "too_large", f"over {self.request.max_response_bytes} bytes"
-                    )
+                    self._stop("too_large")
         finally:
             await response.aclose()
+        if self._stopped == "too_large":
+            return self.ended_early()
         headers = dict(response.headers.multi_items())
         return HttpResponse(response.status_code, headers, bytes(body))
 
     def abort(self) -> None:
-        self._aborted = True
+        self._stop("cancelled")
+
+    def _stop(self, why: Literal["cancelled", "too_large"]) -> None:
+        """By cancelling: an exception is the one way out of httpx's generators that closes them."""
+        self._stopped = why
         self.scope.cancel()
 
     @property
@@ -203,8 +207,12 @@ class _Exchange:
         return self._phase != "connecting" and not self._send_failed
 
     def ended_early(self) -> HttpFailure:
-        if self._aborted:
-            return self.failure("cancelled", "given up")
+        match self._stopped:
+            case "cancelled":
+                return self.failure("cancelled", "given up")
+            case "too_large":
+                most = self.request.max_response_bytes
+                return self.failure("too_large", f"more than {most} bytes")
         return self.failure("timeout", _TOO_SLOW[self._phase])
 
     def broken(self, error: httpx.HTTPError) -> HttpFailure:
@@ -235,14 +243,14 @@ class _Exchange:
                 if self._ours:
                     self._enter("sending")
             case "http11.send_request_headers.failed" | "http11.send_request_body.failed":
-                self._send_failed = self._ours and isinstance(
-                    info["exception"], httpcore.WriteError
-                )
+                self._send_failed = self._ours and isinstance(info["exception"], _UNSENT)
             case "http11.send_request_body.complete" if self._ours:
                 self._enter("waiting", self.request.first_byte_timeout_s)
             case "http11.receive_response_headers.complete" if self._ours:
                 self._enter("reading")
 
+
+_UNSENT = (httpcore.WriteError, httpcore.LocalProtocolError)
 
 _TOO_SLOW: dict[Phase, str] = {
     "connecting": "no connection in time",
