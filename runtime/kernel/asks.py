@@ -64,13 +64,16 @@ class Asks:
         """Tells `command`, whose `reply_to` is `address`; the deadline is `at`."""
         system = self._system
         cell = system.cells.get(to)
+        if system.ended:
+            fail(future, ActorStopped(system.why_ended))
+            return
         if cell is None:
             system.dead_letters.record("absent", to, command)
             fail(future, ActorStopped(f"{to} is not there"))
             return
         ask = self._open[address] = Ask(address, to, future)
         ask.timer = system.arm(at, partial(self._expired, ask))
-        system.watch(address, cell)
+        system.monitors.watch(address, cell)
         system.deliver(to, command)
         ask.position = cell.position
 
@@ -93,8 +96,8 @@ class Asks:
     def _close(self, ask: Ask) -> None:
         del self._open[ask.address]
         self._system.cancel(ask.timer)
-        self._system.unwatch(ask.address, ask.target)
-        self._system.announce(ask, "normal", final=True)
+        self._system.monitors.unwatch(ask.address, ask.target)
+        self._system.monitors.announce(ask, "normal", final=True)
 
 
 def fail(future: pykka.Future[Any], error: Exception) -> None:

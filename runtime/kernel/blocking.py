@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -29,6 +29,7 @@ from runtime.kernel.errors import reason_of
 from runtime.kernel.future import Future
 from runtime.kernel.lifecycle import Lifecycle, State, Then
 from runtime.kernel.mailbox import STOP
+from runtime.kernel.refs import post
 from runtime.kernel.supervision import End
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ logger = logging.getLogger("planhub.kernel")
 
 MESSAGES_PER_BATCH = 512
 JOIN_S = 1.0
-NUDGE = b""
 
 
 class BlockingContext:
@@ -83,20 +83,56 @@ class BlockingActor:
 
 
 class Inbox:
-    """Encoded messages from the system to the thread; pykka's `ActorInbox` besides."""
+    """Encoded messages from the system to the thread; pykka's `ActorInbox` besides.
 
-    __slots__ = ("accepted", "post", "queue", "taken")
+    `taken` is written by the thread, `accepted` by the system.
+    """
+
+    __slots__ = ("_arrived", "_queue", "accepted", "post", "taken")
 
     def __init__(self) -> None:
-        self.queue: SimpleQueue[bytes] = SimpleQueue()
+        self._queue: deque[bytes] = deque()
+        self._arrived = threading.Condition()
         self.post: Callable[[Envelope[Any]], None] | None = None
         self.accepted = 0
         self.taken = 0
 
     def push(self, data: bytes) -> None:
-        """The system's thread only."""
         self.accepted += 1
-        self.queue.put(data)
+        with self._arrived:
+            self._queue.append(data)
+            self._arrived.notify()
+
+    def nudge(self) -> None:
+        """Has waiting threads look at their shifts again."""
+        with self._arrived:
+            self._arrived.notify_all()
+
+    def take(self, shift: Shift) -> list[bytes]:
+        """What has arrived, up to an order to stop, waited for; nothing once the shift leaves.
+
+        Never for a shift that was abandoned: the next one's thread waits here too.
+        """
+        batch: list[bytes] = []
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._queue or shift.leaving)
+            while self._queue and not shift.leaving and len(batch) < MESSAGES_PER_BATCH:
+                data = self._queue.popleft()
+                self.taken += 1
+                if data is STOP:
+                    shift.ordered_to_stop = True
+                else:
+                    batch.append(data)
+        return batch
+
+    def leftovers(self) -> list[bytes]:
+        """Takes out what nobody will handle; orders are no messages."""
+        with self._arrived:
+            left = [data for data in self._queue if data is not STOP]
+            self._queue.clear()
+        return left
+
+    # --- pykka's ActorInbox ---
 
     def put(self, envelope: Envelope[Any], /) -> None:
         assert self.post is not None, "the inbox belongs to no cell yet"
@@ -104,29 +140,13 @@ class Inbox:
 
     def get(self) -> Envelope[Any]:
         """The next message, waited for as long as it takes."""
-        return Envelope(self.queue.get())
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._queue)
+            self.taken += 1
+            return Envelope(self._queue.popleft())
 
     def empty(self) -> bool:
-        return self.queue.empty()
-
-    def take(self, shift: Shift) -> list[bytes]:
-        """All that has arrived, waited for; less when there is much or the shift is to end."""
-        batch: list[bytes] = []
-        data = self.queue.get()
-        while True:
-            if data is not NUDGE:
-                self.taken += 1
-            if data is STOP:
-                shift.ordered_to_stop = True
-                return batch
-            if data is not NUDGE:
-                batch.append(data)
-            if len(batch) == MESSAGES_PER_BATCH or shift.over:
-                return batch
-            try:
-                data = self.queue.get_nowait()
-            except Empty:
-                return batch
+        return not self._queue
 
 
 class Shift:
@@ -142,6 +162,10 @@ class Shift:
         self.error: BaseException | None = None
         self.lost: list[bytes] = []
 
+    @property
+    def leaving(self) -> bool:
+        return self.over or self.ordered_to_stop
+
 
 class BlockingCell(Lifecycle, pykka.ThreadingActor):
     """Hosts a :class:`BlockingActor` on a thread of its own."""
@@ -153,7 +177,7 @@ class BlockingCell(Lifecycle, pykka.ThreadingActor):
         Lifecycle.__init__(self, system, spec, supervisor)
         pykka.ThreadingActor.__init__(self)
         self.inbox = self.actor_inbox
-        self.inbox.post = partial(system.post, spec.address)
+        self.inbox.post = partial(post, system, spec.address)
         self._shift: Shift | None = None
         self._suspended: tuple[str, Then] | None = None
         self._patience: Timer | None = None
@@ -188,7 +212,7 @@ class BlockingCell(Lifecycle, pykka.ThreadingActor):
         behaviour: BlockingActor = self.spec.make(context)
         decode = decoder(type(behaviour))
         behaviour.started()
-        while not (shift.over or shift.ordered_to_stop):
+        while not shift.leaving:
             taken = self.inbox.take(shift)
             shift.lost = taken
             batch = self._decoded(decode, taken)
@@ -235,7 +259,7 @@ class BlockingCell(Lifecycle, pykka.ThreadingActor):
             self.end("normal")
             return
         self._shift.ordered_to_stop = True
-        self.inbox.queue.put(NUDGE)
+        self.inbox.nudge()
 
     def order_stop_after_queue(self) -> None:
         if self._shift is None:
@@ -265,7 +289,7 @@ class BlockingCell(Lifecycle, pykka.ThreadingActor):
             return
         self._suspended = (reason, then)
         self._shift.over = True
-        self.inbox.queue.put(NUDGE)
+        self.inbox.nudge()
         self._be_patient()
 
     def drain(self, then: Then) -> None:
@@ -281,10 +305,8 @@ class BlockingCell(Lifecycle, pykka.ThreadingActor):
         if self.state is State.ENDED:
             return
         super().end(reason)
-        while not self.inbox.empty():
-            data = self.inbox.queue.get_nowait()
-            if data is not NUDGE and data is not STOP:
-                self.system.dead_letters.record("stopped", self.address, data)
+        for data in self.inbox.leftovers():
+            self.system.dead_letters.record("stopped", self.address, data)
         pykka.ActorRegistry.unregister(self.actor_ref)
         self.actor_stopped.set()
 
@@ -331,7 +353,7 @@ class BlockingCell(Lifecycle, pykka.ThreadingActor):
         shift, self._shift = self._shift, None
         if shift is not None:
             shift.over = True
-            self.inbox.queue.put(NUDGE)
+            self.inbox.nudge()
         self.state = State.WAITING
         if self._patience is not None:
             self.system.cancel(self._patience)

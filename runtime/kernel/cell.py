@@ -27,6 +27,7 @@ from runtime.kernel.errors import reason_of
 from runtime.kernel.future import Future
 from runtime.kernel.lifecycle import Lifecycle, State, Then
 from runtime.kernel.mailbox import KILL, STOP, Mailbox, encode
+from runtime.kernel.refs import post
 from runtime.kernel.supervision import End
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Cell(Lifecycle, pykka.Actor):
             self.actor_inbox = Mailbox()
         else:
             pykka.Actor.__init__(self)
-            self.actor_inbox.post = partial(system.post, spec.address)
+            self.actor_inbox.post = partial(post, system, spec.address)
         self.mailbox = self.actor_inbox
         self.mailbox.capacity = spec.capacity
 
@@ -103,7 +104,7 @@ class Cell(Lifecycle, pykka.Actor):
     def actor_ref(self) -> pykka.ActorRef[Self]:
         """pykka's ref; of a spawned cell it is made when first asked for."""
         if "_actor_ref" not in self.__dict__:
-            self.mailbox.post = partial(self.system.post, self.address)
+            self.mailbox.post = partial(post, self.system, self.address)
             self.actor_stopped = threading.Event()
             self._actor_ref = pykka.ActorRef(self)
         return self._actor_ref
@@ -128,7 +129,9 @@ class Cell(Lifecycle, pykka.Actor):
 
     def accept(self, data: bytes) -> None:
         self.mailbox.push(data)
-        self._queue()
+        if not self.queued:
+            self.queued = True
+            self.system.ready(self)
 
     def accept_urgent(self, data: bytes, *, first: bool = False) -> None:
         """Into the lane that is emptied before the user lane."""
@@ -240,10 +243,7 @@ class Cell(Lifecycle, pykka.Actor):
         self._queue()
 
     def suspend(self, reason: str, then: Then) -> None:
-        if self.spec.restart is Restart.TEMPORARY:
-            self._say_goodbye(reason)
-            self.end(reason)
-        elif self.state is not State.WAITING:
+        if self.state is not State.WAITING:
             self._say_goodbye(reason)
             self.announce(reason)
         then()
@@ -289,12 +289,13 @@ class Cell(Lifecycle, pykka.Actor):
     def _abandon(self) -> None:
         self.state = State.WAITING
         self.behaviour = None
+        self.mailbox.forget_incarnation()
         timers, self._timers = self._timers, None
         for timer in timers or ():
             self.system.cancel(timer)
         watching, self.watching = self.watching, None
         for address in watching or ():
-            self.system.unwatch(self.address, address)
+            self.system.monitors.unwatch(self.address, address)
 
     # --- timers ---
 

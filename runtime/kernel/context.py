@@ -34,10 +34,10 @@ class CellContext:
         return self._system.spawn(spec)
 
     def monitor(self, address: Address) -> None:
-        self._system.monitor(self._cell, address)
+        self._system.monitors.monitor(self._cell, address)
 
     def demonitor(self, address: Address) -> None:
-        self._system.demonitor(self._cell, address)
+        self._system.monitors.demonitor(self._cell, address)
 
     def after(self, delay_s: float, message: Message) -> Timer:
         return self._cell.after(delay_s, message)

@@ -45,7 +45,6 @@ class Host:
         self._token: trio.lowlevel.TrioToken | None = None
         self._dispatcher: trio.lowlevel.Task | None = None
         self._parked = False
-        system.wake = self._wake
 
     def __repr__(self) -> str:
         return f"<Host of {self.system!r}>"
@@ -112,25 +111,37 @@ class Host:
         """
         self._token = trio.lowlevel.current_trio_token()
         self._ended = trio.Event()
-        self.system.attach()
+        self.system.attach(self._wake)
+        raised: Exception | None = None
         try:
+            self.system.start_tree(self._tree)
             async with trio.open_nursery() as nursery:
-                self.system.start_tree(self._tree)
                 nursery.start_soon(self._dispatch)
                 for service in self._services:
                     nursery.start_soon(self._serve, service)
                 try:
                     yield self.system
+                except Exception as error:  # noqa: BLE001  raised again, not in the nursery's group
+                    raised = error
                 finally:
-                    self.system.shutdown()
-                    with trio.CancelScope(shield=True), trio.move_on_after(timeout):
-                        await self._ended.wait()
-                    self.system.close()
+                    await self._shut_down(timeout)
                     nursery.cancel_scope.cancel()
+        except Exception as error:
+            self._end_by(error)
+            raise
         finally:
             self._token = None
             self.system.close()
             self.system.detach()
+        if raised is not None:
+            raise raised
+
+    async def _shut_down(self, timeout: float) -> None:
+        """Within `timeout`, even if the block was cancelled: money is settled on the way out."""
+        self.system.shutdown()
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + timeout):
+            await self._ended.wait()
+        self.system.close()
 
     async def _serve(self, service: Service) -> None:
         try:
@@ -161,7 +172,7 @@ class Host:
     async def _dispatch_until(self, alarm: trio.CancelScope) -> None:
         """Dispatches until the system has ended or `alarm`, set to the next timer, goes off."""
         system = self.system
-        set_to: float | None = None
+        set_to = inf
         while not system.ended:
             system.fire_timers()
             if system.run_ready():
@@ -170,10 +181,9 @@ class Host:
             if system.ended:
                 return
             due = system.next_timer()
-            if due != set_to:
+            if due is not None and due < set_to:  # too early an alarm costs less than setting it
                 set_to = due
-                delay = inf if due is None else due - system.clock()
-                alarm.deadline = trio.current_time() + delay
+                alarm.deadline = trio.current_time() + due - system.clock()
             await self._park()
 
     async def _park(self) -> None:

@@ -79,7 +79,7 @@ class Lifecycle:
 
     def announce(self, reason: str) -> None:
         """Tells those who monitor that this incarnation has ended."""
-        self.system.announce(self, reason, final=False)
+        self.system.monitors.announce(self, reason, final=False)
 
     def end(self, reason: str) -> None:
         """Ends for good, now: nothing more is handled."""
@@ -89,7 +89,7 @@ class Lifecycle:
         self.state = State.ENDED
         self.system.remove(self)
         self.supervisor.forget(self)
-        self.system.announce(self, reason, final=True)
+        self.system.monitors.announce(self, reason, final=True)
         stops, self._stops = self._stops, None
         for future in stops or ():
             future.set(True)

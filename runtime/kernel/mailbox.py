@@ -85,6 +85,11 @@ class Mailbox:
         if not self.user:
             self.user = None
 
+    def forget_incarnation(self) -> None:
+        """Drops what was meant for one incarnation: ends it monitored, an order to kill it."""
+        if self.urgent:
+            self.urgent = deque(data for data in self.urgent if data is STOP)
+
     def leftovers(self) -> Iterator[bytes]:
         """Takes out what nobody will handle; orders are no messages."""
         lanes = (self.urgent, self.user)

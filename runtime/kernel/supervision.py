@@ -6,12 +6,12 @@ Rules:
    temporary ones never.
 2. Whom a restart concerns is the strategy's matter: that child, it and those started after it, or
    all.
-3. Each failure counts against the intensity: more than `intensity` within `period_s`, and the
+3. Each restart counts against the intensity: more than `intensity` within `period_s`, and the
    supervisor gives up and its own supervisor decides.
 4. A crash over a message from the mailbox's user lane (a *poison* message) is counted apart and
    never makes a supervisor give up: the message is gone, and whoever can send a bad message could
-   otherwise end the tree.  What counts are failures that no message is to blame for: a behaviour
-   that cannot be made or started, one that crashes over a `Down`, one that was killed.
+   otherwise end the tree.  What counts are ends that no message is to blame for: a behaviour
+   that cannot be made or started, that crashes over a `Down`, was killed, or stopped itself.
 5. Every restart waits: `backoff_s`, doubled with each restart of that child, at most
    `backoff_max_s`, times a draw between one half and one.  A child that then lives for longer than
    `period_s` and `backoff_max_s` begins anew at `backoff_s`.
@@ -59,17 +59,17 @@ Decision: TypeAlias = Forget | RestartIn | Escalate
 
 @dataclass
 class History:
-    """What a supervisor remembers: its failures in the window, and each child's restarts."""
+    """What a supervisor remembers: ends that counted in the window, and each child's restarts."""
 
-    failures: deque[float] = field(default_factory=deque)
+    ends: deque[float] = field(default_factory=deque)
     restarts: dict[int, tuple[int, float]] = field(default_factory=dict)
 
     def too_many(self, spec: SupervisorSpec, now: float) -> bool:
-        """Notes a failure; True when that is more than the supervisor bears."""
-        self.failures.append(now)
-        while self.failures[0] <= now - spec.period_s:
-            self.failures.popleft()
-        return len(self.failures) > spec.intensity
+        """Notes an end that counts; True when that is more than the supervisor bears."""
+        self.ends.append(now)
+        while self.ends[0] <= now - spec.period_s:
+            self.ends.popleft()
+        return len(self.ends) > spec.intensity
 
     def backoff(self, spec: SupervisorSpec, child: int, now: float) -> float:
         """Notes a restart of `child` and says how long it waits, before jitter."""

@@ -32,9 +32,11 @@ logger = logging.getLogger("planhub.kernel")
 
 
 class Parent(Protocol):
-    """Who hears that a supervisor has given up."""
+    """Who hears of a supervisor's end."""
 
     def child_ended(self, child: Child, end: End, reason: str) -> None: ...
+
+    def forget(self, child: Child) -> None: ...
 
 
 class Supervisor:
@@ -51,7 +53,7 @@ class Supervisor:
         self._history = History()
         self._timers: dict[int, Timer] = {}
         self._round = 0
-        system.enlist_supervisor(self)
+        system.supervisors[spec.address] = self
 
     def __repr__(self) -> str:
         alive = sum(child is not None for child in self.children)
@@ -72,7 +74,7 @@ class Supervisor:
         """Ends all incarnations, last first; mailboxes stay, but spawned children end."""
         self._halt()
         for child in list(self.spawned.values()):
-            child.end(reason)
+            suspend_in_turn([child], reason, nothing)
         suspend_in_turn(self._alive(), reason, then)
 
     def drain(self, then: Then) -> None:
@@ -100,6 +102,8 @@ class Supervisor:
         self._halt()
         for child in [*self._alive(), *self.spawned.values()][::-1]:
             child.end(reason)
+        self.system.supervisors.pop(self.address, None)
+        self.parent.forget(self)
 
     # --- children ---
 
@@ -111,7 +115,7 @@ class Supervisor:
         self.spawned[spec.address] = child
         child.begin()
 
-    def forget(self, child: Lifecycle) -> None:
+    def forget(self, child: Child) -> None:
         """The child has ended for good."""
         if self.spawned.pop(child.address, None) is None:
             self.children[self._places[child.address]] = None
@@ -200,11 +204,21 @@ Child: TypeAlias = Lifecycle | Supervisor
 
 
 def suspend_in_turn(children: Sequence[Child], reason: str, then: Then) -> None:
-    """Suspends the last first; each has ended before the one before it is asked."""
+    """Suspends the last first; each has ended before the one before it is asked.
+
+    Temporary children end for good.
+    """
     if not children:
         then()
         return
-    children[-1].suspend(reason, partial(suspend_in_turn, children[:-1], reason, then))
+    *earlier, last = children
+
+    def go_on() -> None:
+        if last.spec.restart is Restart.TEMPORARY:
+            last.end(reason)
+        suspend_in_turn(earlier, reason, then)
+
+    last.suspend(reason, go_on)
 
 
 def drain_in_turn(children: Sequence[Child], then: Then) -> None:
@@ -212,4 +226,9 @@ def drain_in_turn(children: Sequence[Child], then: Then) -> None:
     if not children:
         then()
         return
-    children[-1].drain(partial(drain_in_turn, children[:-1], then))
+    *earlier, last = children
+    last.drain(partial(drain_in_turn, earlier, then))
+
+
+def nothing() -> None:
+    """What follows when nobody waits."""

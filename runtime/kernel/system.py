@@ -2,8 +2,8 @@
 
 Nothing here waits or knows of trio.  A driver (the host in production, a plain loop with virtual
 time in a simulation) calls `fire_timers` and `run_ready`, and waits as `next_timer` says or until
-`wake` is called.  All state belongs to one thread, that of `home`.  What other threads want is put
-into one queue and carried out here; the first of a batch wakes the driver, the rest ride along.
+`wake` is called.  All state belongs to one thread, that of `home`; what other threads want is
+handed over and carried out there.
 """
 
 from __future__ import annotations
@@ -13,19 +13,16 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from operator import methodcaller
 from threading import get_ident
 from typing import Any
 
 import pykka
-from msgspec.structs import replace
-from pykka._envelope import Envelope
-from pykka.messages import _ActorStop
 
 from actors.base import (
     Address,
     ChildSpec,
     Command,
-    Down,
     Message,
     Overloaded,
     Restart,
@@ -34,14 +31,16 @@ from actors.base import (
     Work,
 )
 from actors.events import Event
-from runtime.kernel.asks import PREFIX, Ask, Asks, fail
+from runtime.kernel.asks import PREFIX, Asks
 from runtime.kernel.blocking import BlockingCell
 from runtime.kernel.cell import Cell
 from runtime.kernel.dead_letters import DeadLetterKind, DeadLetters
 from runtime.kernel.errors import ActorStopped, SystemFailed
 from runtime.kernel.future import Future, Home
+from runtime.kernel.handover import Handover
 from runtime.kernel.lifecycle import Lifecycle
 from runtime.kernel.mailbox import encode
+from runtime.kernel.monitors import Monitors
 from runtime.kernel.supervision import End
 from runtime.kernel.supervisor import Child, Supervisor
 from runtime.kernel.timers import Timers
@@ -54,8 +53,7 @@ REQUESTS: Address = "requests"
 """The supervisor under which actors are spawned."""
 
 TIMERS_PER_CALL = 256
-HANDED_OVER_PER_TURN = 64
-REF_ASK_S = 60.0
+CALLS_PER_TURN = 64
 
 
 @dataclass(frozen=True)
@@ -96,21 +94,20 @@ class System:
         self.emit = emit
         self.start_work = start_work
         self.abort_work = abort_work
-        self.wake = wake
         self.home = Home()
         self.cells: dict[Address, Cell | BlockingCell] = {}
+        self.supervisors: dict[Address, Supervisor] = {}
+        self.asks = Asks(self)
+        self.monitors = Monitors(self)
         self.dead_letters = DeadLetters(clock)
         self.restarts = 0
         self.overloaded = 0
         self.ended = False
         self.failure: SystemFailed | None = None
-        self._asks = Asks(self)
+        self._handover = Handover(wake)
         self._timers = Timers()
         self._ready: deque[Cell] = deque()
-        self._handed_over: deque[Callable[[], None]] = deque()
-        self._woken = False
         self._idle = False
-        self._supervisors: dict[Address, Supervisor] = {}
         self._root: Supervisor | None = None
         self._closing = False
 
@@ -122,11 +119,11 @@ class System:
 
     def tell(self, to: Address, message: Message) -> None:
         """Sends and forgets; to an address nobody serves it becomes a counted dead letter."""
-        self._here(partial(self.deliver, to, message))
+        self.here(partial(self.deliver, to, message))
 
     def tell_all(self, messages: Iterable[tuple[Address, Message]]) -> None:
         """Many tells, in order, with one wake-up."""
-        self._here(partial(self._deliver_all, messages))
+        self.here(partial(self._deliver_all, messages))
 
     def ask(
         self, to: Address, make_command: Callable[[Address], Command], timeout_s: float
@@ -137,27 +134,36 @@ class System:
         first, with :class:`AskTimeout` after `timeout_s`.
         """
         future: Future[Any] = Future(self.home)
-        address = self._asks.new_address()
+        address = self.asks.new_address()
         command = make_command(address)
-        self._ask(to, address, command, self.clock() + timeout_s, future)
+        at = self.clock() + timeout_s
+        self.here(partial(self.asks.begin, to, address, command, at, future))
         return future
 
     def spawn(self, spec: ChildSpec, under: Address = REQUESTS) -> Address:
         """Starts a temporary child of the supervisor `under` and returns its address.
 
-        On the system's own thread, raises ValueError when the address is taken, LookupError when
-        there is no such supervisor, ActorStopped when the system ends.
+        On the system's own thread, raises ValueError when the address is taken or the child is
+        not temporary, LookupError when there is no such supervisor, ActorStopped when the system
+        is ending; from other threads these are logged.
         """
-        self._here(partial(self._spawn, spec, under))
+        self.here(partial(self._spawn, spec, under))
         return spec.address
 
     def stop(self, address: Address) -> None:
         """Ends an actor for good after its present message; nobody starts it again."""
-        self._here(partial(self._with, address, Lifecycle.order_stop))
+        self.here(partial(self._with, address, methodcaller("order_stop")))
 
     def kill(self, address: Address) -> None:
         """Ends an actor as if it had crashed, its behaviour unasked; it may be started again."""
-        self._here(partial(self._with, address, Lifecycle.order_kill))
+        self.here(partial(self._with, address, methodcaller("order_kill")))
+
+    def shutdown(self) -> None:
+        """Begins the end: children handle what they have, last started first, then end.
+
+        The driver goes on until `ended`.
+        """
+        self.here(self._shutdown)
 
     def call_soon(self, function: Callable[[], None]) -> None:
         """Calls `function` on the system's thread; what it raises is logged.
@@ -169,43 +175,25 @@ class System:
         self.hand_over(function)
 
     def hand_over(self, function: Callable[[], None]) -> None:
-        """Queues `function` for the system's thread and wakes the driver once per batch."""
-        self._handed_over.append(function)
+        """Like `call_soon`; once the system has ended, whatever thread is here settles things."""
+        self._handover.put(function)
         if self.ended:
-            self._take_over(len(self._handed_over))
-        elif not self._woken:
-            self._woken = True
-            self.wake()
+            self._handover.make(len(self._handover))
 
-    def shutdown(self) -> None:
-        """Begins the end: children handle what they have, last started first, then end.
-
-        The driver goes on until `ended`.
-        """
-        self._here(self._shutdown)
-
-    def ref(self, address: Address) -> pykka.ActorRef[Any]:
-        """pykka's ref to an actor; LookupError when it is not there.  System's thread only."""
-        return self.cells[address].actor_ref
-
-    def statistics(self) -> Statistics:
-        """How things stand; costs a look at every mailbox.  System's thread only."""
-        return Statistics(
-            cells=len(self.cells),
-            ready=len(self._ready),
-            timers=len(self._timers),
-            asks=len(self._asks),
-            mailboxed=sum(cell.queued_messages for cell in self.cells.values()),
-            dead_letters=dict(self.dead_letters.counts),
-            restarts=self.restarts,
-            overloaded=self.overloaded,
-        )
+    def here(self, function: Callable[[], None]) -> None:
+        """Calls `function` now on the system's thread, else hands it over."""
+        if get_ident() == self.home.thread:
+            function()
+        else:
+            self.hand_over(function)
 
     # --- the driver ---
 
-    def attach(self) -> None:
-        """Makes the calling thread the system's own."""
+    def attach(self, wake: Callable[[], None] | None = None) -> None:
+        """Makes the calling thread the system's own; `wake` replaces the one it was made with."""
         self.home.thread = get_ident()
+        if wake is not None:
+            self._handover.wake = wake
 
     def detach(self) -> None:
         """Leaves the system without a thread, as an ended one should be: numbers are reused."""
@@ -213,24 +201,26 @@ class System:
 
     def start_tree(self, spec: SupervisorSpec) -> None:
         """Starts the children of `spec`, in order."""
-        assert self._root is None, "a system has one tree"
+        if self._root is not None or self._closing:
+            raise RuntimeError("a system has one tree, once")
         self._root = Supervisor(self, spec, self)
         self._root.begin()
 
     def run_ready(self, budget_s: float = 0.001) -> bool:
         """Gives turns until nothing is ready or `budget_s` is used; True when more is ready."""
-        self._woken = self._idle = False
-        ready = self._ready
+        ready, handover = self._ready, self._handover
+        self._idle = False
+        handover.begin()
         until = self.clock() + budget_s
-        while ready or self._handed_over:
-            self._take_over(HANDED_OVER_PER_TURN)
+        while ready or handover:
+            if handover:
+                handover.make(CALLS_PER_TURN)
             if ready:
                 ready.popleft().turn()
             if self.clock() >= until:
                 break
-        more = bool(ready or self._handed_over)
-        self._idle = not more
-        return more
+        self._idle = not (ready or handover)
+        return not self._idle
 
     def next_timer(self) -> float | None:
         """When `fire_timers` has something to do next, by `clock`; None: never."""
@@ -246,14 +236,36 @@ class System:
             return
         self._closing = True
         if self._root is not None:
-            self._root.end("shutdown")
+            self._root.end(str(failure) if failure else "shutdown")
         self.ended = True
         self.failure = failure
-        self._asks.settle_all(str(failure) if failure else "the system has ended")
-        self._take_over(len(self._handed_over))
+        self._ready.clear()
+        self.asks.settle_all(self.why_ended)
+        self._handover.make(len(self._handover))
         self._stir()
 
-    # --- cells, supervisors and asks; the system's thread ---
+    @property
+    def why_ended(self) -> str:
+        return f"the system has failed: {self.failure}" if self.failure else "the system has ended"
+
+    def ref(self, address: Address) -> pykka.ActorRef[Any]:
+        """pykka's ref to an actor; KeyError when it is not there."""
+        return self.cells[address].actor_ref
+
+    def statistics(self) -> Statistics:
+        """How things stand; costs a look at every mailbox."""
+        return Statistics(
+            cells=len(self.cells),
+            ready=len(self._ready),
+            timers=len(self._timers),
+            asks=len(self.asks),
+            mailboxed=sum(cell.queued_messages for cell in self.cells.values()),
+            dead_letters=dict(self.dead_letters.counts),
+            restarts=self.restarts,
+            overloaded=self.overloaded,
+        )
+
+    # --- the parts of the kernel, on the system's thread ---
 
     def deliver(self, to: Address, message: Message) -> None:
         """`tell`, on the system's own thread."""
@@ -266,27 +278,11 @@ class System:
         else:
             cell.accept(encode(message))
 
-    def post(self, address: Address, envelope: Envelope[Any]) -> None:
-        """What a pykka ref puts into an inbox; any thread.
-
-        Raises TypeError for what is no message of ours, and for asking with a message that has no
-        reply.
-        """
-        message, future = envelope.message, envelope.reply_to
-        if isinstance(message, _ActorStop):
-            self._here(partial(self._stop_for, address, future))
-        elif not isinstance(message, Message):
-            raise TypeError(f"{type(message).__name__} is no message: only those cross mailboxes")
-        elif future is None:
-            self.tell(address, message)
-        elif isinstance(message, Command):
-            if isinstance(future, Future):
-                future.home = self.home
-            reply_to = self._asks.new_address()
-            command = replace(message, reply_to=reply_to)
-            self._ask(address, reply_to, command, self.clock() + REF_ASK_S, future)
-        else:
-            raise TypeError(f"{type(message).__name__} is no command: nothing answers it")
+    def ready(self, cell: Cell) -> None:
+        """Queues `cell` for a turn."""
+        self._ready.append(cell)
+        if self._idle:
+            self._stir()
 
     def arm(self, at: float, action: Callable[[Timer], None]) -> Timer:
         """Has `fire_timers` call `action` at `at`, by `clock`."""
@@ -297,17 +293,11 @@ class System:
     def cancel(self, timer: Timer) -> None:
         self._timers.cancel(timer)
 
-    def ready(self, cell: Cell) -> None:
-        """Queues `cell` for a turn."""
-        self._ready.append(cell)
-        if self._idle:
-            self._stir()
-
     def make_cell(self, spec: ChildSpec, supervisor: Supervisor) -> Lifecycle:
         """A cell for `spec`, registered but not begun."""
         if self._closing:
-            raise ActorStopped(f"{spec.address} cannot start: the system ends")
-        if spec.address in self.cells or spec.address in self._supervisors:
+            raise ActorStopped(f"{spec.address} cannot start: the system is ending")
+        if spec.address in self.cells or spec.address in self.supervisors:
             raise ValueError(f"the address {spec.address} is taken")
         if spec.blocking:
             BlockingCell.start(self, spec, supervisor)
@@ -320,107 +310,41 @@ class System:
     def enlist(self, cell: Cell | BlockingCell) -> None:
         self.cells[cell.address] = cell
 
-    def enlist_supervisor(self, supervisor: Supervisor) -> None:
-        self._supervisors[supervisor.address] = supervisor
-
     def remove(self, cell: Lifecycle) -> None:
         self.cells.pop(cell.address, None)
 
     def child_ended(self, child: Child, end: End, reason: str) -> None:
         """The root gave up."""
-        logger.error("the system fails (%s): %s, %s", child.address, end.value, reason)
+        logger.error("the system fails: %s ended (%s)", child.address, end.value)
         self.close(SystemFailed(reason))
 
-    def monitor(self, watcher: Cell, address: Address) -> None:
-        """Has `watcher` told of the next end of `address`; at once if nobody is there."""
-        watched = self.cells.get(address) or self._asks.get(address)
-        if watched is None:
-            watcher.accept_urgent(encode(Down(address, "absent")))
-            return
-        self.watch(watcher.address, watched)
-        if watcher.watching is None:
-            watcher.watching = set()
-        watcher.watching.add(address)
-
-    def demonitor(self, watcher: Cell, address: Address) -> None:
-        if watcher.watching is not None:
-            watcher.watching.discard(address)
-        self.unwatch(watcher.address, address)
-
-    def watch(self, watcher: Address, watched: Lifecycle | Ask) -> None:
-        if watched.watchers is None:
-            watched.watchers = {}
-        watched.watchers[watcher] = None
-
-    def unwatch(self, watcher: Address, address: Address) -> None:
-        watched = self.cells.get(address) or self._asks.get(address)
-        if watched is not None and watched.watchers:
-            watched.watchers.pop(watcher, None)
-
-    def announce(self, ended: Lifecycle | Ask, reason: str, *, final: bool) -> None:
-        """Tells who watches `ended`; asks that still lie in its mailbox wait, unless `final`."""
-        watchers, ended.watchers = ended.watchers, None
-        for address in watchers or ():
-            watcher = self.cells.get(address)
-            if isinstance(watcher, Cell):
-                if watcher.watching is not None:
-                    watcher.watching.discard(ended.address)
-                watcher.accept_urgent(encode(Down(ended.address, reason)))
-                continue
-            ask = self._asks.get(address)
-            if ask is None or not isinstance(ended, Lifecycle):
-                continue
-            if final or ask.position <= ended.taken:
-                self._asks.target_ended(ask, reason)
-            else:
-                self.watch(address, ended)
+    def forget(self, child: Child) -> None:
+        """The root has ended."""
+        assert child is self._root
+        self._root = None
 
     # --- inside ---
 
-    def _here(self, function: Callable[[], None]) -> None:
-        """Calls `function` now on the system's thread, else hands it over."""
-        if get_ident() == self.home.thread:
-            function()
-        else:
-            self.hand_over(function)
-
-    def _take_over(self, limit: int) -> None:
-        """Does what other threads wanted; one failing hinders none of the others."""
-        for _ in range(limit):
-            try:
-                function = self._handed_over.popleft()
-            except IndexError:
-                return
-            try:
-                function()
-            except Exception:
-                logger.exception("a call from another thread failed")
-
     def _stir(self) -> None:
-        """The driver has gone to wait: wake it."""
+        """Wakes the driver if it has gone to wait."""
         if self._idle:
             self._idle = False
-            self.wake()
+            self._handover.wake()
 
     def _deliver_all(self, messages: Iterable[tuple[Address, Message]]) -> None:
         for to, message in messages:
             self.deliver(to, message)
 
     def _deliver_to_ask(self, to: Address, message: Message) -> None:
-        ask = self._asks.get(to)
+        ask = self.asks.get(to)
         if ask is not None:
-            self._asks.answer(ask, message)
+            self.asks.answer(ask, message)
         else:
             kind: DeadLetterKind = "late" if to.startswith(PREFIX) else "absent"
             self.dead_letters.record(kind, to, message)
 
-    def _ask(
-        self, to: Address, address: Address, command: Command, at: float, future: pykka.Future[Any]
-    ) -> None:
-        self._here(partial(self._asks.begin, to, address, command, at, future))
-
     def _spawn(self, spec: ChildSpec, under: Address) -> None:
-        supervisor = self._supervisors.get(under)
+        supervisor = self.supervisors.get(under)
         if supervisor is None:
             raise LookupError(f"no supervisor is called {under}")
         supervisor.spawn(spec)
@@ -429,16 +353,6 @@ class System:
         cell = self.cells.get(address)
         if cell is not None:
             order(cell)
-
-    def _stop_for(self, address: Address, future: pykka.Future[Any] | None) -> None:
-        cell = self.cells.get(address)
-        if cell is None:
-            if future is not None:
-                fail(future, ActorStopped(f"{address} is not there"))
-            return
-        if future is not None:
-            cell.settle_on_end(future)
-        cell.order_stop_after_queue()
 
     def _shutdown(self) -> None:
         if self._closing:
