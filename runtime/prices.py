@@ -8,14 +8,14 @@ only (its context is cut there), so that one price holds for every call.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
 
 from actors.domain.model import Price
-from actors.domain.money import NANO_PER_USD
+from actors.domain.money import nano_from_usd
 
 # The longest answers of models whose limit is below what is usually asked for, by the beginning
 # of their name; the longest beginning counts.  Newer models write more than anyone waits for.
@@ -52,17 +52,6 @@ class Facts(Struct, frozen=True):
     max_output_tokens: int | None = None
 
 
-def limit_nano(usd: float) -> int:
-    """A limit in nano-USD: rounded down, so that no more is spent than was said."""
-    return int((Decimal(repr(usd)) * NANO_PER_USD).to_integral_value(ROUND_FLOOR))
-
-
-def price_nano(usd: float | Decimal) -> int:
-    """A price in nano-USD: rounded up, so that nothing is held at less than it costs."""
-    exact = usd if isinstance(usd, Decimal) else Decimal(repr(usd))
-    return int((exact * NANO_PER_USD).to_integral_value(ROUND_CEILING))
-
-
 def full_price(
     input_usd: float | Decimal,
     output_usd: float | Decimal,
@@ -72,12 +61,14 @@ def full_price(
     """USD per million tokens as a :class:`Price`; reading a cache costs as input unless said
     otherwise, writing one a quarter more.
     """
-    asked = price_nano(input_usd)
+    asked = nano_from_usd(input_usd)
     return Price(
         input=asked,
-        output=price_nano(output_usd),
-        cache_read=asked if cache_read_usd is None else price_nano(cache_read_usd),
-        cache_write=-(-asked * 5 // 4) if cache_write_usd is None else price_nano(cache_write_usd),
+        output=nano_from_usd(output_usd),
+        cache_read=asked if cache_read_usd is None else nano_from_usd(cache_read_usd),
+        cache_write=-(-asked * 5 // 4)
+        if cache_write_usd is None
+        else nano_from_usd(cache_write_usd),
     )
 
 

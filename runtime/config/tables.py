@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from actors.domain.model import Model, Price
+from actors.domain.money import nano_from_usd
 from actors.protocol import VendorSettings
 from runtime.config.checks import resolve_aliases
 from runtime.config.settings import Config, Defaults, ModelRow, Provider
 from runtime.frontends.wire import Edge
-from runtime.prices import Facts, full_price, limit_nano, look_up, price_nano
+from runtime.prices import Facts, full_price, look_up
 from runtime.vendors import VendorConnection
 
 USUAL_MAX_TOKENS = Defaults().max_tokens
@@ -69,7 +70,7 @@ def to_edge(config: Config) -> Edge:
 
 
 def _limit(usd: float | None) -> int | None:
-    return None if usd is None else limit_nano(usd)
+    return None if usd is None else nano_from_usd(usd)
 
 
 def _model(row: ModelRow, provider: Provider) -> Model:
@@ -106,6 +107,6 @@ def _price(row: ModelRow, facts: Facts) -> Price | None:
     return Price(
         input=facts.price.input,
         output=facts.price.output,
-        cache_read=facts.price.cache_read if read is None else price_nano(read),
-        cache_write=facts.price.cache_write if write is None else price_nano(write),
+        cache_read=facts.price.cache_read if read is None else nano_from_usd(read),
+        cache_write=facts.price.cache_write if write is None else nano_from_usd(write),
     )

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from actors.domain.money import nano_from_usd
 from actors.errors import BadRequest
 from actors.protocol import Mode, Order
 from runtime.explain import show
 from runtime.frontends.wire.requests import Orchestration, PlanRequest, Policy, RequestPart
 from runtime.frontends.wire.values import parse
-from runtime.prices import limit_nano
 
 T = TypeVar("T")
 
@@ -116,7 +116,9 @@ def _conversation(asked: RequestPart) -> bytes:
 
 
 def _limit(policy: Policy, edge: Edge) -> int | None:
-    return edge.limit_nano if policy.max_budget_usd is None else limit_nano(policy.max_budget_usd)
+    return (
+        edge.limit_nano if policy.max_budget_usd is None else nano_from_usd(policy.max_budget_usd)
+    )
 
 
 def _latency_s(policy: Policy, edge: Edge) -> float:

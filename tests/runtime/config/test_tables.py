@@ -6,7 +6,7 @@ from typing import Any
 
 from actors.domain.model import Model, Price
 from runtime.config import ConfigFile, ModelRow, Provider, complete, to_models, vendor_settings
-from runtime.prices import limit_nano, look_up, price_nano
+from runtime.prices import look_up
 
 GATEWAY = "http://localhost:1/v1"
 
@@ -62,12 +62,6 @@ def test_one_price_holds_for_every_call() -> None:
     assert facts.context_tokens == 100_000
     assert facts.price is not None
     assert facts.price.input == 100_000_000
-
-
-def test_money_is_rounded_to_the_safe_side() -> None:
-    """A limit down, a price up; and decimal fractions are what they look like."""
-    assert (limit_nano(0.1), limit_nano(1.9999999999)) == (100_000_000, 1_999_999_999)
-    assert (price_nano(0.1), price_nano(1.0000000001)) == (100_000_000, 1_000_000_001)
 
 
 def test_vendors_without_their_key_are_known_as_such() -> None:
