@@ -1,0 +1,116 @@
+"""In which order models may take a role: one number for each, lower is better.
+
+A score weighs four things, each normalised to 0…1 between the least and the most of the models
+that are compared (all equal: 0): what a call is expected to cost, how long it takes, how often it
+fails, and how capable the model is; capability is subtracted.  A profile says how much each of
+them counts.
+
+What is not known must neither hide a risk nor condemn a model for being new:
+
+- an unknown price counts as the dearest of the others, for a surprise in money only goes one way;
+- an unknown latency or failure rate counts as the mean of the known ones, so that a model nobody
+  has called yet is placed by its price and capability alone.
+
+Equal scores are ordered by capability, then as in the table: the same question always has the
+same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from actors.domain.model import Model, Price, Usage
+from actors.domain.money import usd
+from actors.domain.pricing import cost_nano
+from actors.protocol import Candidate, ModelState, Profile
+
+TYPICAL_OUTPUT = 1024
+"""Tokens an answer is expected to have where more are allowed."""
+
+_FREE = Price(0, 0, 0, 0)
+
+
+class Coefficients(NamedTuple):
+    """How much each normalised quantity counts."""
+
+    cost: float
+    latency: float
+    failure: float
+    weight: float
+
+
+PROFILES: Mapping[Profile, Coefficients] = {
+    "cheap": Coefficients(0.7, 0.1, 0.1, 0.1),
+    "normal": Coefficients(0.25, 0.25, 0.25, 0.25),
+    "high_confidence": Coefficients(0.05, 0.1, 0.15, 0.7),
+    "planning": Coefficients(0.1, 0.1, 0.2, 0.6),
+    "adversarial": Coefficients(0.1, 0.1, 0.2, 0.6),
+}
+
+
+def rank(
+    states: Sequence[ModelState], profile: Profile, input_tokens: int, max_tokens: int
+) -> tuple[Candidate, ...]:
+    """All of `states` as candidates, best first; sizes in tokens are of the call they are for."""
+    by = PROFILES[profile]
+    costs = [expected_cost(state.model, input_tokens, max_tokens) for state in states]
+    parts = zip(
+        _shares(-by.weight, [state.model.weight for state in states]),
+        _shares(by.cost, _or_dearest(costs)),
+        _shares(by.latency, _or_mean([state.latency_ms for state in states])),
+        _shares(by.failure, _or_mean([state.failure_rate for state in states])),
+        strict=True,
+    )
+    candidates = [
+        Candidate(
+            state.model,
+            round(sum(shares), 9),
+            expected_ms=state.latency_ms,
+            why=_explain(state, cost, shares),
+        )
+        for state, cost, shares in zip(states, costs, parts, strict=True)
+    ]
+    return tuple(sorted(candidates, key=lambda c: (c.score, -c.model.weight)))
+
+
+def price_of(model: Model) -> Price | None:
+    """What a model charges; None when nobody knows, which is never the same as nothing."""
+    return _FREE if model.free else model.price
+
+
+def expected_cost(model: Model, input_tokens: int, max_tokens: int) -> int | None:
+    """Nano-USD a call probably costs; None without a price."""
+    price = price_of(model)
+    if price is None:
+        return None
+    return cost_nano(Usage(input=input_tokens, output=min(max_tokens, TYPICAL_OUTPUT)), price)
+
+
+def _shares(coefficient: float, values: Sequence[float]) -> list[float]:
+    """What each value, normalised, adds to its model's score."""
+    least = min(values, default=0.0)
+    spread = max(values, default=0.0) - least
+    return [coefficient * (value - least) / spread if spread else 0.0 for value in values]
+
+
+def _or_dearest(costs: Sequence[int | None]) -> list[float]:
+    dearest = max((cost for cost in costs if cost is not None), default=0)
+    return [dearest if cost is None else cost for cost in costs]
+
+
+def _or_mean(values: Sequence[float | None]) -> list[float]:
+    known = [value for value in values if value is not None]
+    mean = sum(known) / len(known) if known else 0.0
+    return [mean if value is None else value for value in values]
+
+
+def _explain(state: ModelState, cost: int | None, shares: tuple[float, ...]) -> str:
+    """`weight 8 -0.60, cost $0.0042 +0.05, latency 830 ms +0.02, failures 1 % +0.00`."""
+    names = (
+        f"weight {state.model.weight}",
+        "cost unknown" if cost is None else f"cost ${usd(cost):.4f}",
+        "latency unknown" if state.latency_ms is None else f"latency {state.latency_ms:.0f} ms",
+        "failures unknown" if state.failure_rate is None else f"failures {state.failure_rate:.0%}",
+    )
+    return ", ".join(f"{name} {share:+.2f}" for name, share in zip(names, shares, strict=True))

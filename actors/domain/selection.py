@@ -1,0 +1,159 @@
+"""Who may take a role and who may not, each with its reason; and what is made of the ranking.
+
+Named models come first, in their order; they are exempt from the weight floor and from scoring,
+for an explicit wish wins over preferences, and from nothing else: one that is disabled, down or
+too dear is refused like any other, and the routing takes its place.  Then come the others by
+score; then those of a family to avoid, then those to avoid themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec.structs import replace
+
+from actors.domain.model import Model
+from actors.domain.money import usd
+from actors.domain.pricing import fixed_cost, output_cost
+from actors.domain.scoring import price_of, rank
+from actors.protocol import Candidate, ModelState, Refusal, RefusalCode, SelectModels
+
+HEADROOM_PERCENT = 15
+"""Added to an estimate of input tokens before it is held against a context size."""
+
+
+def select(
+    states: Sequence[ModelState], wanted: SelectModels
+) -> tuple[tuple[Candidate, ...], tuple[Refusal, ...]]:
+    """Every model of the table once: among the candidates, best first, or among the refused."""
+    eligible: list[ModelState] = []
+    refused: list[Refusal] = []
+    for state in states:
+        refusal = refuse(state, wanted)
+        if refusal is None:
+            eligible.append(state)
+        else:
+            refused.append(refusal)
+    routed = [state for state in eligible if state.model.id not in wanted.named]
+    ranked = rank(routed, wanted.profile, wanted.input_tokens, wanted.max_tokens)
+    return (*_named(eligible, wanted.named), *_last_resorts(ranked, wanted)), tuple(refused)
+
+
+def refuse(state: ModelState, wanted: SelectModels) -> Refusal | None:
+    """Why this model may not take the role: the first reason that holds."""
+    model = state.model
+    named = model.id in wanted.named
+    if not model.enabled:
+        return _refusal(model, "disabled", "disabled in the configuration")
+    if model.id in wanted.exclude:
+        return _refusal(model, "excluded", "excluded from this role")
+    if model.weight < wanted.min_weight and not named:
+        return _refusal(model, "weight", f"weight {model.weight} is below {wanted.min_weight}")
+    if not fits(model, wanted.input_tokens, wanted.max_tokens):
+        needed = context_needed(model, wanted.input_tokens, wanted.max_tokens)
+        why = f"needs {needed} tokens, its context has {model.context_tokens}"
+        return _refusal(model, "context", why)
+    if not state.available:
+        return _refusal(model, "unavailable", f"{model.provider}: {state.why or 'unavailable'}")
+    return _unaffordable(model, wanted)
+
+
+def fits(model: Model, input_tokens: int, max_tokens: int) -> bool:
+    """Whether the context has room for input, headroom and answer; an unknown context has."""
+    if model.context_tokens is None:
+        return True
+    return context_needed(model, input_tokens, max_tokens) <= model.context_tokens
+
+
+def context_needed(model: Model, input_tokens: int, max_tokens: int) -> int:
+    """Tokens of context for an estimated input, its headroom, and the longest answer."""
+    answer = max_tokens if model.max_output_tokens is None else model.max_output_tokens
+    return -(-input_tokens * (100 + HEADROOM_PERCENT) // 100) + min(max_tokens, answer)
+
+
+def panel(
+    ranked: Sequence[Candidate], voters: int, named: Sequence[str] = ()
+) -> tuple[Candidate, ...]:
+    """Exactly `voters` of `ranked`: the named ones in their order, repeats included, then the
+    best of each vendor that has none yet, then the best of the rest.
+
+    Where there are fewer models than voters they repeat, best first.  A name that is not ranked
+    is passed over.  Empty when nobody is ranked.
+    """
+    by_id = {candidate.model.id: candidate for candidate in ranked}
+    seats = [by_id[name] for name in named if name in by_id]
+    taken = {candidate.model.id for candidate in seats}
+    vendors = {candidate.model.provider for candidate in seats}
+    seats += _spread([c for c in ranked if c.model.id not in taken], vendors)
+    while ranked and len(seats) < voters:
+        seats += ranked
+    return tuple(seats[:voters])
+
+
+def escalation(ranked: Sequence[Candidate], failed: Model) -> tuple[Candidate, ...]:
+    """Who comes next when `failed` found the conversation too long: those known to take more
+    first, those whose size is unknown next, else in the order they had.
+    """
+    size = failed.context_tokens
+
+    def place(candidate: Candidate) -> int:
+        context = candidate.model.context_tokens
+        if size is None or context is None:
+            return 1
+        return 0 if context > size else 2
+
+    return tuple(sorted((c for c in ranked if c.model.id != failed.id), key=place))
+
+
+def _named(eligible: Sequence[ModelState], named: Sequence[str]) -> Iterator[Candidate]:
+    by_id = {state.model.id: state for state in eligible}
+    for name in dict.fromkeys(named):
+        if name in by_id:
+            state = by_id[name]
+            yield Candidate(state.model, 0.0, True, state.latency_ms, "named in the request")
+
+
+def _last_resorts(ranked: Sequence[Candidate], wanted: SelectModels) -> list[Candidate]:
+    """The same candidates with those to avoid at the end, saying so."""
+    first: list[Candidate] = []
+    families: list[Candidate] = []
+    avoided: list[Candidate] = []
+    for candidate in ranked:
+        if candidate.model.id in wanted.avoid:
+            avoided.append(replace(candidate, why=f"to be avoided; {candidate.why}"))
+        elif candidate.model.family in wanted.avoid_families:
+            families.append(replace(candidate, why=f"of a family to avoid; {candidate.why}"))
+        else:
+            first.append(candidate)
+    return first + families + avoided
+
+
+def _spread(ranked: Sequence[Candidate], vendors: set[str]) -> list[Candidate]:
+    """The same candidates, the best of each vendor that is not among `vendors` in front."""
+    used = set(vendors)
+    front: list[Candidate] = []
+    rest: list[Candidate] = []
+    for candidate in ranked:
+        (rest if candidate.model.provider in used else front).append(candidate)
+        used.add(candidate.model.provider)
+    return front + rest
+
+
+def _unaffordable(model: Model, wanted: SelectModels) -> Refusal | None:
+    price = price_of(model)
+    if price is None:
+        if wanted.limited or wanted.afford_nano is not None:
+            return _refusal(model, "unpriced", "a budget applies and its price is unknown")
+        return None
+    if wanted.afford_nano is None:
+        return None
+    tokens = min(wanted.least_tokens, model.max_output_tokens or wanted.least_tokens)
+    needed = fixed_cost(wanted.input_bound, price) + output_cost(tokens, price.output)
+    if needed <= wanted.afford_nano:
+        return None
+    why = f"needs ${usd(needed):.6f} at least, ${usd(wanted.afford_nano):.6f} is left"
+    return _refusal(model, "unaffordable", why, needed)
+
+
+def _refusal(model: Model, code: RefusalCode, why: str, needed_nano: int = 0) -> Refusal:
+    return Refusal(model.id, code, why, needed_nano)
