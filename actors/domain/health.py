@@ -1,0 +1,77 @@
+"""How models do, as moving figures: what a pool measures and what a Router makes of it.
+
+Only calls that say something of the model move them: neither a call that was given up, nor one
+whose request could not have succeeded anywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from actors.protocol import CallErrorKind, ModelHealth
+
+STEP = 0.2
+"""How far one call moves a mean."""
+
+HALF_LIFE_S = 300.0
+"""A failure rate that nothing confirms is half of it after so long."""
+
+_SAYS_NOTHING: frozenset[CallErrorKind] = frozenset(
+    {"cancelled", "unavailable", "context_overflow", "parameter"}
+)
+
+
+@dataclass
+class Gauge:
+    """One model's figures.  Latency is that of answers, in ms, 0 until there was one."""
+
+    latency_ms: float = 0.0
+    failure_rate: float = 0.0
+    calls: int = 0
+
+    def answered(self, latency_ms: float) -> None:
+        known = self.latency_ms or latency_ms
+        self.latency_ms = known + STEP * (latency_ms - known)
+        self._count(0.0)
+
+    def failed(self) -> None:
+        self._count(1.0)
+
+    def _count(self, failure: float) -> None:
+        self.calls += 1
+        self.failure_rate += STEP * (failure - self.failure_rate)
+
+
+@dataclass
+class Gauges:
+    """The gauges of one vendor's models, and which of them moved since they were last read."""
+
+    models: dict[str, Gauge] = field(default_factory=dict)
+    moved: dict[str, None] = field(default_factory=dict)
+
+    def answered(self, model: str, latency_s: float) -> None:
+        self._gauge(model).answered(latency_s * 1000.0)
+
+    def failed(self, model: str, kind: CallErrorKind) -> None:
+        if kind not in _SAYS_NOTHING:
+            self._gauge(model).failed()
+
+    def read(self) -> tuple[ModelHealth, ...]:
+        """The figures that moved since the last reading."""
+        moved, self.moved = self.moved, {}
+        return tuple(_figures(model, self.models[model]) for model in moved)
+
+    def _gauge(self, model: str) -> Gauge:
+        self.moved[model] = None
+        return self.models.setdefault(model, Gauge())
+
+
+def faded(failure_rate: float, age_s: float) -> float:
+    """A failure rate as it counts `age_s` after it was told: a model that nobody chooses any more
+    for its failures of the past could otherwise never show that they are past.
+    """
+    return float(failure_rate * 0.5 ** (max(0.0, age_s) / HALF_LIFE_S))
+
+
+def _figures(model: str, gauge: Gauge) -> ModelHealth:
+    return ModelHealth(model, gauge.latency_ms, gauge.failure_rate, gauge.calls)

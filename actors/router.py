@@ -1,0 +1,92 @@
+"""The Router: which models may take a role, best first, and why.
+
+It knows the model table, and of the vendors what their pools tell it; it calls nobody.  A
+restarted Router knows no health and takes every vendor for available until its pool, which
+learns of the restart, has told it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, assert_never
+
+from actors.base import Actor, Context, Down
+from actors.domain.health import faded
+from actors.domain.model import Model
+from actors.domain.selection import select
+from actors.protocol import (
+    HealthChanged,
+    ListModels,
+    ModelHealth,
+    ModelsListed,
+    ModelState,
+    ReconfigureRouter,
+    RouterMessage,
+    Selected,
+    SelectModels,
+)
+
+
+class Router(Actor):
+    receives: ClassVar[object] = RouterMessage
+
+    def __init__(self, ctx: Context, models: tuple[Model, ...]) -> None:
+        super().__init__(ctx)
+        self._models = models
+        self._vendors: dict[str, HealthChanged] = {}
+        self._figures: dict[str, tuple[ModelHealth, float]] = {}
+
+    def __repr__(self) -> str:
+        states = self._states()
+        available = sum(state.available for state in states)
+        return f"<Router: {len(states)} models, {available} available>"
+
+    def receive(self, message: RouterMessage) -> None:
+        match message:
+            case SelectModels():
+                ranked, refused = select(self._states(), message)
+                self.ctx.reply(message, Selected(message.ticket, ranked, refused))
+            case ListModels():
+                self.ctx.reply(message, ModelsListed(message.ticket, self._states()))
+            case HealthChanged():
+                self._note(message)
+            case ReconfigureRouter():
+                self._reconfigure(message.models)
+            case Down():
+                pass  # nobody is monitored: a vendor that fails begins anew and tells of itself
+            case _:
+                assert_never(message)
+
+    def _note(self, told: HealthChanged) -> None:
+        self._vendors[told.provider] = told
+        now = self.ctx.now()
+        for figures in told.models:
+            self._figures[figures.model] = figures, now
+
+    def _reconfigure(self, models: tuple[Model, ...]) -> None:
+        """The figures of models that are gone are forgotten; all else that is known is kept."""
+        self._models = models
+        ids = {model.id for model in models}
+        self._figures = {id: known for id, known in self._figures.items() if id in ids}
+
+    def _states(self) -> tuple[ModelState, ...]:
+        now = self.ctx.now()
+        return tuple(self._state(model, now) for model in self._models)
+
+    def _state(self, model: Model, now: float) -> ModelState:
+        why = self._down_because(model.provider, now)
+        if model.id not in self._figures:
+            return ModelState(model, why is None, why or "", None, None)
+        figures, told_at = self._figures[model.id]
+        rate = faded(figures.failure_rate, now - told_at)
+        return ModelState(model, why is None, why or "", figures.latency_ms or None, rate)
+
+    def _down_because(self, provider: str, now: float) -> str | None:
+        """Why a vendor is not available now.  Once its `retry_at` is past it is again: somebody
+        must be the probe, and its pool lets no more than one through.
+        """
+        told = self._vendors.get(provider)
+        if told is None or told.available:
+            return None
+        if told.retry_at is not None and told.retry_at <= now:
+            return None
+        return told.why or "unavailable"
