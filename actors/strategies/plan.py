@@ -98,14 +98,19 @@ class Answered(Struct, frozen=True):
     usage: Usage = Usage()
 
 
-UnansweredKind: TypeAlias = Literal["failed", "budget", "deadline", "cancelled"]
+UnansweredKind: TypeAlias = Literal["failed", "budget", "deadline", "cancelled", "invalid"]
+"""`invalid` is a plan's own finding: there are answers, and none that can be used."""
 
 
 class Unanswered(Struct, frozen=True):
-    """Nobody answered.  `failures` lists each model that was tried, with what went wrong."""
+    """Nobody answered.  `failures` lists each model that was tried, with what went wrong.
+
+    `partial` is a text that was paid for and cannot be used.
+    """
 
     kind: UnansweredKind
     failures: tuple[tuple[str, str], ...] = ()
+    partial: str = ""
 
     @property
     def text(self) -> str:

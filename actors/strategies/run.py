@@ -14,7 +14,8 @@ Rules:
    order give the same actions, so a journal of them is all it takes to carry a run out again.
 2. A round is open from its :class:`OpenRound` to its :class:`CloseRound`, which comes when all of
    its branches have ended or its rule says enough; what it no longer needs gets a
-   :class:`CancelCall`.  A branch that is a plan opens rounds of its own inside.
+   :class:`CancelCall`.  A branch that is a plan opens rounds of its own inside; they end
+   without a word when the branch is given up.
 3. Exactly one :class:`Done` or :class:`Died` ends a run.  Nothing is outstanding then, and
    whatever comes later is ignored and counted.
 4. What is cancelled need not be resumed; an answer that comes all the same is ignored.

@@ -1,0 +1,120 @@
+"""The voters of a vote: what became of each, and who steps in for one that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from actors.errors import AllModelsFailed, Cancelled, PlanError
+from actors.protocol import Order
+from actors.strategies.answering import answer, failure, shown
+from actors.strategies.panel import Panel, voter_call
+from actors.strategies.plan import Answered, Call, Outcome, Plan, Unanswered, fork
+
+
+class Seat(Struct, frozen=True):
+    """One place on the panel: whose it was, and what came of asking."""
+
+    model: str
+    outcome: Outcome
+
+    @property
+    def answered(self) -> bool:
+        return isinstance(self.outcome, Answered)
+
+    @property
+    def error(self) -> str:
+        """Why there is no answer, without the model's name."""
+        if isinstance(self.outcome, Answered):
+            return ""
+        return "; ".join(error for _, error in self.outcome.failures) or self.outcome.kind
+
+
+class Heard(Struct, frozen=True):
+    """What the panel said: its seats at the end, and whoever failed on the way."""
+
+    seats: tuple[Seat, ...]
+    failed: tuple[Seat, ...]
+
+    @property
+    def answers(self) -> tuple[Answered, ...]:
+        """In the voters' order."""
+        outcomes = (seat.outcome for seat in self.seats)
+        return tuple(outcome for outcome in outcomes if isinstance(outcome, Answered))
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Everyone who was asked."""
+        return tuple(dict.fromkeys(seat.model for seat in (*self.seats, *self.failed)))
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """How the failed ones failed, each kind once."""
+        outcomes = (seat.outcome for seat in self.failed)
+        return tuple(dict.fromkeys(o.kind for o in outcomes if isinstance(o, Unanswered)))
+
+    @property
+    def is_degraded(self) -> bool:
+        return not all(seat.answered for seat in self.seats)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """What is unusual about it."""
+        lost = ("voters_failed",) if self.failed else ()
+        return (*lost, *(kind for kind in self.kinds if kind in ("budget", "deadline")))
+
+
+def heard(order: Order, panel: Panel) -> Plan[Heard]:
+    """Asks every voter; with `refill` the next best model takes the seat of one that failed.
+
+    Raises where nobody answered, where one failed that must not, and in a cancelled run.
+    """
+    seats = yield from _ask(panel, panel.calls)
+    for place, model, why in panel.absent:
+        seats.insert(place, Seat(model, Unanswered("failed", ((model, why),))))
+    failed = [seat for seat in seats if not seat.answered]
+    spare = iter(panel.spare if order.on_partial == "refill" else ())
+    while vacant := list(zip(_vacant(seats), spare, strict=False)):
+        calls = tuple(voter_call(order, panel.messages, candidate) for _, candidate in vacant)
+        substitutes = yield from _ask(panel, calls)
+        failed += [seat for seat in substitutes if not seat.answered]
+        for (place, _), seat in zip(vacant, substitutes, strict=True):
+            seats[place] = seat
+    result = Heard(tuple(seats), tuple(failed))
+    if (error := _error(order, result)) is not None:
+        raise error
+    return result
+
+
+def _ask(panel: Panel, calls: tuple[Call, ...]) -> Plan[list[Seat]]:
+    outcomes = yield from fork(*map(answer, calls), leave_s=panel.leave_s, finish=panel.finish)
+    voters = (call.candidates[0].model.id for call in calls)
+    return [Seat(model, outcome) for model, outcome in zip(voters, outcomes, strict=True)]
+
+
+def _vacant(seats: Sequence[Seat]) -> Iterator[int]:
+    """Seats worth filling: time and money that are gone are gone for a substitute too."""
+    for place, seat in enumerate(seats):
+        if isinstance(seat.outcome, Unanswered) and seat.outcome.kind in ("failed", "invalid"):
+            yield place
+
+
+def _error(order: Order, heard: Heard) -> PlanError | None:
+    partial = "\n\n".join(shown(order, answered.text) for answered in heard.answers)
+    if "cancelled" in heard.kinds:
+        return Cancelled("cancelled", partial=partial or None)
+    if not heard.answers:
+        return failure(_together(heard.failed))
+    if heard.failed and order.on_partial == "fail":
+        return AllModelsFailed(_together(heard.failed).text, partial=partial)
+    return None
+
+
+def _together(failed: Sequence[Seat]) -> Unanswered:
+    """All failures as one; of different kinds they are just failures."""
+    outcomes = [seat.outcome for seat in failed if isinstance(seat.outcome, Unanswered)]
+    kinds = {outcome.kind for outcome in outcomes}
+    partial = next((outcome.partial for outcome in outcomes if outcome.partial), "")
+    failures = tuple((seat.model, seat.error) for seat in failed)
+    return Unanswered(kinds.pop() if len(kinds) == 1 else "failed", failures, partial)
