@@ -284,6 +284,7 @@ class BlockingCell(Lifecycle, pykka.ThreadingActor):
         shift.thread.start()
 
     def suspend(self, reason: str, then: Then) -> None:
+        """The thread finishes its batch first.  Suspending or draining anew supersedes."""
         if self._shift is None:
             then()
             return
@@ -298,6 +299,7 @@ class BlockingCell(Lifecycle, pykka.ThreadingActor):
             then()
             return
         self._then = then
+        self._suspended = None
         self.inbox.push(STOP)
         self._be_patient()
 
@@ -311,6 +313,8 @@ class BlockingCell(Lifecycle, pykka.ThreadingActor):
         self.actor_stopped.set()
 
     def _be_patient(self) -> None:
+        if self._patience is not None:
+            self.system.cancel(self._patience)
         at = self.system.clock() + self.spec.shutdown_s
         self._patience = self.system.arm(at, self._left_behind)
 

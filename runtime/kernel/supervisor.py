@@ -53,6 +53,7 @@ class Supervisor:
         self._history = History()
         self._timers: dict[int, Timer] = {}
         self._round = 0
+        self._draining = False
         system.supervisors[spec.address] = self
 
     def __repr__(self) -> str:
@@ -80,6 +81,7 @@ class Supervisor:
     def drain(self, then: Then) -> None:
         """Has all children handle what they have and end, last first, the spawned ones at once."""
         self._halt()
+        self._draining = True
         waiting = len(self.spawned)
         if not waiting:
             drain_in_turn(self._alive(), then)
@@ -122,7 +124,7 @@ class Supervisor:
 
     def child_ended(self, child: Child, end: End, reason: str) -> None:
         """An incarnation of `child` has ended by itself."""
-        if child.address in self.spawned:
+        if self._draining or child.address in self.spawned:
             child.end(reason)
             return
         place = self._places[child.address]

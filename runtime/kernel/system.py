@@ -110,6 +110,7 @@ class System:
         self._idle = False
         self._root: Supervisor | None = None
         self._closing = False
+        self._ending = False
 
     def __repr__(self) -> str:
         state = "ended" if self.ended else "closing" if self._closing else "running"
@@ -232,9 +233,9 @@ class System:
 
     def close(self, failure: SystemFailed | None = None) -> None:
         """Ends at once: no actor is asked, every ask is settled, what was queued is counted."""
-        if self.ended:
+        if self._ending:
             return
-        self._closing = True
+        self._closing = self._ending = True
         if self._root is not None:
             self._root.end(str(failure) if failure else "shutdown")
         self.ended = True

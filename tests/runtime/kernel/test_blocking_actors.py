@@ -129,6 +129,29 @@ def test_it_is_restarted_with_its_siblings(rig: Rig) -> None:
     assert rig.log.incarnations == {"store": 2, "ledger": 2}
 
 
+@pytest.mark.parametrize("shut_down", [True, False])
+def test_the_end_comes_while_a_thread_is_waited_for(rig: Rig, shut_down: bool) -> None:
+    """A restart waits for the thread's batch when the system is shut down, or its root gives up."""
+    group = SupervisorSpec(
+        "group", Strategy.ONE_FOR_ALL, (rig.blocking("store"), rig.probe("ledger"))
+    )
+    rig.start(group, rig.probe("beside"), intensity=0)
+    asked = hold(rig, Question)
+    rig.tell("ledger", Crash())
+    if shut_down:
+        rig.system.shutdown()
+    else:
+        rig.system.kill("beside")
+    rig.run()
+    assert not rig.system.ended
+    rig.gate.set()
+    rig.until(lambda: rig.system.ended)
+    assert asked.done()
+    assert (rig.system.failure is None) == shut_down
+    statistics = rig.system.statistics()
+    assert (statistics.cells, statistics.asks, statistics.timers) == (0, 0, 0)
+
+
 @pytest.mark.parametrize("order", ["stop", "kill"])
 def test_orders(rig: Rig, order: str) -> None:
     """Stopped for good, or killed and started again on a new thread."""

@@ -177,8 +177,10 @@ def test_a_failed_tree_ends_the_host() -> None:
     engine.system.kill("a")
     with pytest.raises(ActorStopped):
         opened.get(PATIENCE_S)
-    engine.stop()
+    with pytest.raises(ActorStopped, match="killed"):
+        engine.system.ask("a", question, PATIENCE_S).get(PATIENCE_S)
     assert "killed" in str(engine.failure)
+    engine.stop()
 
 
 def test_a_tree_that_cannot_start() -> None:
