@@ -1,0 +1,304 @@
+"""The commands of `planhub`, as their users see them.  What does them is imported when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from cyclopts import App, CycloptsError, Parameter
+
+from runtime.cli.ends import DONE, INTERRUPTED, WRONG_USE, exit_status, one_line
+
+Mode: TypeAlias = Literal["planning", "adversarial", "vote", "refine"]
+Scope: TypeAlias = Literal["plan", "chat", "admin"]
+ConfigFile: TypeAlias = Annotated[
+    Path | None, Parameter(help="The configuration; by default planhub.toml in this folder.")
+]
+Json: TypeAlias = Annotated[
+    bool, Parameter(negative=(), show_default=False, help="Print JSON instead.")
+]
+Switch: TypeAlias = Annotated[bool, Parameter(negative=(), show_default=False)]
+
+HELP = """One prompt, several models, one better answer.
+
+Without a configuration the vendors are used whose keys are set (OPENAI_API_KEY,
+ANTHROPIC_API_KEY); without those, built-in simulated models answer, offline.
+"""
+
+EXAMPLES = """Examples:
+
+  planhub plan "Design a REST API for a task management app" --mode vote
+  planhub plan - --mode adversarial --iterations 2 < question.md
+  planhub serve --http 127.0.0.1:8080
+  planhub keys create --name ci --scope plan --expires 90d
+  planhub ledger
+
+`planhub COMMAND --help` says more.
+"""
+
+PLAN_EXAMPLES = """Examples:
+
+  planhub plan "Design a REST API for a task management app" --mode vote
+  planhub plan - --mode adversarial --iterations 2 < question.md
+  planhub plan "Name three risks" --schema risks.json --max-budget-usd 0.10
+  planhub plan "Tell a story" --mode refine --param temperature=0.9 --json
+"""
+
+KEYS_EXAMPLES = """Examples:
+
+  planhub keys create --name ci --monthly-budget-usd 20 --expires 90d
+  planhub keys rotate ci
+  planhub keys revoke ci
+"""
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"planhub {version('planhub')}"
+
+
+app = App(
+    name="planhub",
+    help=HELP,
+    help_epilogue=EXAMPLES,
+    help_format="plaintext",
+    version=_version,
+    help_on_error=False,
+)
+keys = App(
+    name="keys",
+    help="Create, list, rotate and revoke API keys of the server.",
+    help_epilogue=KEYS_EXAMPLES,
+)
+app.command(keys)
+
+
+@app.command(help_epilogue=PLAN_EXAMPLES)
+def plan(
+    prompt: str,
+    /,
+    *,
+    mode: Mode | None = None,
+    iterations: int | None = None,
+    voters: int | None = None,
+    primary_model: str | None = None,
+    review_model: str | None = None,
+    primary_min_weight: int | None = None,
+    review_min_weight: int | None = None,
+    plan_only: Switch = False,
+    schema: Path | None = None,
+    max_budget_usd: float | None = None,
+    deadline: float | None = None,
+    param: Annotated[list[str] | None, Parameter(negative=())] = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> int:
+    """Answer one prompt.
+
+    The answer goes to standard output; progress, candidates, verdict and cost to standard error.
+
+    Parameters
+    ----------
+    prompt
+        What is asked; `-` reads it from standard input.
+    mode
+        planning: one model. adversarial: plan, critique, refine. vote: several models answer and
+        a judge picks. refine: one model improves its own answer.
+    iterations
+        How often an answer is improved, up to 10.
+    voters
+        How many models answer in mode vote, 1 to 10.
+    primary_model
+        The planner, the refiner, the first voter.
+    review_model
+        The critic, the judge.
+    primary_min_weight
+        The least weight, 0 to 10, of a model that plans, refines or votes.
+    review_min_weight
+        The least weight, 0 to 10, of a model that criticises or judges.
+    plan_only
+        Stop after the first answer.
+    schema
+        A file with a JSON Schema that the answer must meet.
+    max_budget_usd
+        What the run may cost at most.
+    deadline
+        Seconds the run may take.
+    param
+        A parameter for the models that answer, as NAME=VALUE; may be repeated.
+    """
+    from runtime.cli.plan import run_plan
+
+    fields = {
+        "mode": mode,
+        "iterations": iterations,
+        "voters": voters,
+        "primary_model_id": primary_model,
+        "review_model_id": review_model,
+        "primary_min_weight": primary_min_weight,
+        "review_min_weight": review_min_weight,
+        "return_plan_only": plan_only or None,
+        "max_budget_usd": max_budget_usd,
+        "max_latency_ms": None if deadline is None else deadline * 1000,
+    }
+    return run_plan(prompt, fields, schema=schema, params=param or [], json=json, config=config)
+
+
+@app.command(help_epilogue="")
+def serve(*, http: str | None = None, socket: str | None = None, config: ConfigFile = None) -> int:
+    """Serve the Plan API over HTTP.
+
+    Stops on Ctrl-C or SIGTERM, once what runs has been answered.
+
+    Parameters
+    ----------
+    http
+        HOST:PORT to listen on; by default 127.0.0.1:8080.
+    socket
+        Not available yet.
+    """
+    from runtime.cli.serve import run_serve
+
+    return run_serve(http, socket, config)
+
+
+@keys.command
+def create(
+    name: str,
+    *,
+    scope: Annotated[list[Scope] | None, Parameter(negative=())] = None,
+    monthly_budget_usd: float | None = None,
+    expires: str | None = None,
+    rate: int | None = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> int:
+    """Create a key and print it, once.
+
+    Parameters
+    ----------
+    name
+        What to call it.
+    scope
+        What it may do; may be repeated. Without any: all but admin.
+    monthly_budget_usd
+        What it may spend in a calendar month.
+    expires
+        A date (2027-01-31, from when on it is invalid) or a time from now (30d, 12h).
+    rate
+        Requests per minute.
+    """
+    from runtime.cli.keys import create_key
+
+    return create_key(
+        name,
+        scopes=tuple(scope or ()),
+        monthly_budget_usd=monthly_budget_usd,
+        expires=expires,
+        rate=rate,
+        json=json,
+        config=config,
+    )
+
+
+@keys.command(name="list")
+def list_(*, json: Json = False, config: ConfigFile = None) -> int:
+    """List all keys; none of them can be shown again."""
+    from runtime.cli.keys import list_keys
+
+    return list_keys(json=json, config=config)
+
+
+@keys.command
+def rotate(name: str, *, json: Json = False, config: ConfigFile = None) -> int:
+    """Replace a key by a new one of the same name and limits, and print it, once.
+
+    Parameters
+    ----------
+    name
+        The key's name or id.
+    """
+    from runtime.cli.keys import rotate_key
+
+    return rotate_key(name, json=json, config=config)
+
+
+@keys.command
+def revoke(name: str, *, json: Json = False, config: ConfigFile = None) -> int:
+    """End a key for good; a running server heeds it within two seconds.
+
+    Parameters
+    ----------
+    name
+        The key's name or id.
+    """
+    from runtime.cli.keys import revoke_key
+
+    return revoke_key(name, json=json, config=config)
+
+
+@app.command(help_epilogue="")
+def models(*, json: Json = False, config: ConfigFile = None) -> int:
+    """Show the models: weight, price, context, and whether they can be asked."""
+    from runtime.cli.models import show_models
+
+    return show_models(json=json, config=config)
+
+
+@app.command(help_epilogue="")
+def ledger(*, uncertain: Switch = False, json: Json = False, config: ConfigFile = None) -> int:
+    """Show what was spent, by key, model, mode and day, and how the limits stand.
+
+    Parameters
+    ----------
+    uncertain
+        Only calls that were cut off by a crash, with what they were charged.
+    """
+    from runtime.cli.ledger import show_ledger
+
+    return show_ledger(uncertain=uncertain, json=json, config=config)
+
+
+@app.command(help_epilogue="")
+def check(*, defaults: Switch = False, json: Json = False, config: ConfigFile = None) -> int:
+    """Check the configuration, and reach every vendor without asking it anything.
+
+    Parameters
+    ----------
+    defaults
+        Print every key of planhub.toml with its default instead.
+    """
+    from runtime.cli.check import run_check
+
+    return run_check(defaults=defaults, json=json, config=config)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit status."""
+    try:
+        result = app(
+            None if arguments is None else list(arguments),
+            print_error=False,
+            exit_on_error=False,
+            result_action="return_value",
+        )
+        return result if isinstance(result, int) else DONE
+    except CycloptsError as error:
+        return _ended(one_line(error).rstrip(".") + "; see `planhub --help`", WRONG_USE)
+    except KeyboardInterrupt:
+        return _ended("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has enough; what Python still holds must not complain of it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:  # noqa: BLE001 - the user is told, in one line
+        return _ended(one_line(error) or type(error).__name__, exit_status(error))
+
+
+def _ended(text: str, status: int) -> int:
+    sys.stderr.write(f"planhub: {text}\n")
+    return status

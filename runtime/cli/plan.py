@@ -1,0 +1,68 @@
+"""`planhub plan`: one request in this process, watched on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from runtime.cli.ends import DONE, WRONG_USE, CommandFailed
+from runtime.cli.progress import Progress
+from runtime.cli.setup import configured
+from runtime.cli.summary import summarise
+from runtime.cli.terminal import stderr, write
+from runtime.frontends.wire import PlanRequest, plan_request
+from runtime.planhub import Planhub
+
+
+def run_plan(
+    prompt: str,
+    fields: dict[str, Any],
+    *,
+    schema: Path | None,
+    params: list[str],
+    json: bool,
+    config: Path | None,
+) -> int:
+    settings = configured(config)
+    request = _request(prompt, fields, schema, params)
+    with Planhub.open(settings) as hub, Progress(stderr()) as progress:
+        result = hub.plan(request, on_event=progress.show)
+    if json:
+        write(result.to_json().decode())
+        return DONE
+    write(result.text)
+    summarise(stderr(), result, simulated=settings.is_simulated)
+    return DONE
+
+
+def _request(
+    prompt: str, fields: dict[str, Any], schema: Path | None, params: list[str]
+) -> PlanRequest:
+    given = {name: value for name, value in fields.items() if value is not None}
+    if schema is not None:
+        given["output_schema"] = _read(schema)
+    if params:
+        given["parameters"] = dict(map(_parameter, params))
+    return plan_request(sys.stdin.read() if prompt == "-" else prompt, **given)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise CommandFailed(f"cannot read {path}: {why.lower()}", WRONG_USE) from error
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    """`NAME=VALUE`; the value is JSON where it can be, else the text itself."""
+    name, sign, value = text.partition("=")
+    if not name or not sign:
+        raise CommandFailed(f"--param must be NAME=VALUE, got {text}", WRONG_USE)
+    try:
+        return name, msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return name, value

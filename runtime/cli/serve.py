@@ -1,0 +1,58 @@
+"""`planhub serve`: the Plan API over HTTP until a signal says to stop."""
+
+from __future__ import annotations
+
+import gc
+import signal
+from pathlib import Path
+
+from runtime import telemetry
+from runtime.cli.ends import DONE, INTERRUPTED, WRONG_USE, CommandFailed
+from runtime.cli.setup import configured, database_of
+from runtime.cli.terminal import write
+from runtime.config import Config, split_address
+from runtime.frontends.http import CannotServe, serve
+from runtime.keys import KeyRing
+from runtime.planhub import Planhub
+from runtime.storage.sqlite import connect
+
+
+def run_serve(http: str | None, socket: str | None, path: Path | None) -> int:
+    if socket is not None:
+        raise CommandFailed("--socket is not available yet: serve with --http", WRONG_USE)
+    config = configured(path)
+    host, port = _address(http or config.server.http)
+    telemetry.configure(config.log)
+    database = database_of(config)
+    with Planhub.open(config) as hub:
+        # What lives from here on lives as long as the server: the collector need not look at it.
+        gc.collect()
+        gc.freeze()
+        keys = KeyRing(lambda: connect(database))
+        try:
+            stopped_by = serve(
+                hub.engine,
+                host,
+                port,
+                keys=keys,
+                max_request_bytes=config.server.max_request_bytes,
+                on_listening=lambda url: write(_welcome(url, config, keys.required)),
+            )
+        except CannotServe as error:
+            raise CommandFailed(str(error)) from error
+        finally:
+            keys.close()
+    return INTERRUPTED if stopped_by == signal.SIGINT else DONE
+
+
+def _address(text: str) -> tuple[str, int]:
+    try:
+        return split_address(text)
+    except ValueError as error:
+        raise CommandFailed(f"--http {error}", WRONG_USE) from error
+
+
+def _welcome(url: str, config: Config, keys: bool) -> str:
+    kind = "simulated models" if config.is_simulated else "models"
+    who = "api keys required" if keys else "no api keys, this machine only"
+    return f"planhub listens on {url} ({len(config.models)} {kind}; {who})"

@@ -1,0 +1,107 @@
+"""What a run came to, for a reader: the candidates, the verdict and its reason, the cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from runtime.cli.terminal import printable, usd
+from runtime.frontends.wire import CallEntry, PlanResult
+
+SIMULATED = (
+    "These answers are simulated: built-in models, offline, at made-up prices.  Set OPENAI_API_KEY"
+    " or ANTHROPIC_API_KEY, or write a planhub.toml, to ask real ones."
+)
+_INDENT = (0, 0, 0, 2)
+
+
+def summarise(console: Console, result: PlanResult, *, simulated: bool) -> None:
+    """Writes what a reader of the answer wants to know of how it came about."""
+    console.print()
+    if "responses" in result.response:
+        _candidates(console, result.response)
+        _verdict(console, result)
+    else:
+        _heading(console, "Answered by", f"{result.negotiated_model} ({result.routing_reason})")
+    if result.reasons:
+        _heading(console, "Note", f"{result.status}: {', '.join(result.reasons)}")
+    _calls(console, result.calls)
+    _cost(console, result)
+    if simulated:
+        console.print(Text(f"\n{SIMULATED}", style="yellow"))
+
+
+def _heading(console: Console, name: str, text: str = "") -> None:
+    line = Text(name, style="bold")
+    line.append(f"  {printable(text)}" if text else "", style="not bold")
+    console.print(line)
+
+
+def _candidates(console: Console, response: dict[str, Any]) -> None:
+    _heading(console, "Candidates")
+    failed = response.get("failed", ())
+    width = max(len(candidate["model"]) for candidate in (*response["responses"], *failed))
+    for candidate in response["responses"]:
+        chosen = candidate["selected"]
+        line = Text("  → " if chosen else "    ", style="bold green" if chosen else "")
+        line.append(f"{candidate['model']:<{width}}  ")
+        line.append(_first_line(candidate["content"]), style="not bold default")
+        _print_cut(console, line)
+    for voter in failed:
+        line = Text(f"  ✗ {voter['model']:<{width}}  ", style="red")
+        _print_cut(console, line.append(printable(voter["error"])))
+
+
+def _print_cut(console: Console, line: Text) -> None:
+    console.print(line, no_wrap=True, overflow="ellipsis")
+
+
+def _first_line(content: str) -> str:
+    lines = (printable(line).strip("#*> \t") for line in content.splitlines())
+    return next((line for line in lines if line), "(empty)")
+
+
+def _verdict(console: Console, result: PlanResult) -> None:
+    response = result.response
+    by = f"{response['judge']} chose" if response.get("judge_decided") else "by rule:"
+    _heading(console, "Verdict", f"{by} {result.negotiated_model}")
+    if response.get("reason"):
+        reason = Text(printable(response["reason"]).replace("\n", " "), style="italic")
+        console.print(Padding(reason, _INDENT, expand=False))
+
+
+def _calls(console: Console, calls: list[CallEntry]) -> None:
+    _heading(console, "Calls")
+    table = Table.grid(padding=(0, 2))
+    for justify in ("left", "left", "left", "right", "right", "right", "left"):
+        table.add_column(justify=justify, no_wrap=True)  # type: ignore[arg-type]  # literals
+    for call in calls:
+        table.add_row(
+            call.role,
+            Text(call.model),
+            Text(call.status, style="" if call.status == "ok" else "red"),
+            f"{call.latency_ms / 1000:.2f} s",
+            f"{_read(call):,} → {call.output_tokens:,} tokens",
+            usd(call.cost_usd),
+            Text(printable(call.error or ""), style="red"),
+        )
+    console.print(Padding(table, _INDENT, expand=False))
+
+
+def _read(call: CallEntry) -> int:
+    return call.input_tokens + call.cache_read_tokens + call.cache_write_tokens
+
+
+def _cost(console: Console, result: PlanResult) -> None:
+    cost = result.cost
+    about = "about " if cost.estimated else ""
+    limit = f" of {usd(cost.limit_usd)}" if cost.limit_usd is not None else ""
+    calls = f"{cost.calls} call{'' if cost.calls == 1 else 's'}"
+    ends = (call.started_ms + call.latency_ms for call in result.calls)
+    took = f"{max(ends, default=0.0) / 1000:.1f} s"
+    parts = (f"{about}{usd(cost.spent_usd)}{limit}", calls, took, result.status, f"run {result.id}")
+    _heading(console, "Cost", " · ".join(parts))

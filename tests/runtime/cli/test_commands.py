@@ -1,0 +1,205 @@
+"""The commands: what they print where, and the status they end with."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.errors import (
+    AllModelsFailed,
+    BadRequest,
+    BudgetExceeded,
+    DeadlineExceeded,
+    PlanError,
+)
+from runtime.cli import app as commands
+from runtime.cli import main
+from runtime.cli.ends import exit_status, one_line
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An own data folder, an empty folder to work in, no vendor's key."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+class Ran:
+    """A command that was run: its status, and what it wrote."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
+        self.status = main(arguments)
+        self.out, self.err = capsys.readouterr()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+# --- wrong use and other ends -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["plan"], "requires an argument"),
+        (["plan", "x", "--mode", "fuse"], '"fuse" for --mode'),
+        (["plan", "x", "--dry-run"], "Unknown option: --dry-run"),
+        (["plan", "x", "--param", "temperature"], "--param must be NAME=VALUE, got temperature"),
+        (["plan", "x", "--schema", "nowhere.json"], "cannot read nowhere.json: no such file"),
+        (["plan", "x", "--iterations", "11"], "iterations must be between 0 and 10"),
+        (["plan", "x", "--config", "nowhere.toml"], "nowhere.toml: no such file"),
+        (["serve", "--socket", "127.0.0.1:1"], "--socket is not available yet"),
+        (["serve", "--http", "8080"], "--http must be HOST:PORT"),
+        (["keys", "create", "--name", "x", "--rate", "0"], "--rate must be at least 1"),
+        (["keys", "create", "--name", "x", "--expires", "soon"], "--expires must be a date"),
+        (["keys", "create", "--name", "x", "--scope", "all"], '"all" for --scope'),
+        (["fly"], 'Unknown command "fly"'),
+    ],
+)
+def test_wrong_use_is_told_in_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    """Status 2, nothing on standard output, no traceback."""
+    ran = Ran(capsys, *arguments)
+    assert (ran.status, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert ran.err.startswith("planhub: ")
+    assert words in ran.err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "hint"),
+    [
+        (BudgetExceeded("budget exceeded: x"), 3, "--max-budget-usd"),
+        (DeadlineExceeded("deadline exceeded"), 4, "--deadline"),
+        (BadRequest("unknown model: x", code="unknown_model"), 2, "planhub models"),
+        (AllModelsFailed("x: timeout"), 1, "planhub check"),
+        (PlanError("odd"), 1, ""),
+    ],
+)
+def test_every_end_has_its_status(error: PlanError, status: int, hint: str) -> None:
+    """And says what can be done about it."""
+    assert exit_status(error) == status
+    assert hint in one_line(error)
+
+
+def test_an_interrupt_ends_as_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "app", interrupted)
+    assert Ran(capsys, "plan", "x").status == 130
+
+
+# --- help and check ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["", "plan", "serve", "keys", "models", "ledger", "check"])
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    ran = Ran(capsys, *command.split(), "--help")
+    assert ran.status == 0
+    assert f"Usage: planhub {command}".strip() in ran.out
+
+
+def test_the_defaults_are_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capsys, "check", "--defaults")
+    assert ran.status == 0
+    assert "max_request_bytes = 8388608" in ran.out
+
+
+def test_check_without_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """The simulated vendor is always there."""
+    ran = Ran(capsys, "check", "--json")
+    assert ran.status == 0
+    (vendor,) = ran.json["vendors"]
+    assert (vendor["provider"], vendor["path"], vendor["reached"]) == (
+        "simulated", "in this process", True,
+    )  # fmt: skip
+
+
+class Vendor(BaseHTTPRequestHandler):
+    """Lists models to whoever has the key."""
+
+    asked: list[tuple[str, str | None]]
+
+    def do_GET(self) -> None:
+        self.asked.append((self.path, self.headers["authorization"]))
+        self.send_response(200 if self.headers["authorization"] == "Bearer right" else 401)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def vendor(home: Path) -> Iterator[type[Vendor]]:
+    """A vendor on a socket, configured in `planhub.toml` beside one that is not there."""
+    Vendor.asked = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Vendor)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+    (home / "planhub.toml").write_text(
+        f'[[providers]]\nid = "v"\ndialect = "openai"\napi_key_env = "V_KEY"\n'
+        f'base_url = "http://127.0.0.1:{server.server_address[1]}/v1"\n'
+        f'[[models]]\nid = "m"\nprovider = "v"\nfree = true\n'
+    )
+    yield Vendor
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "told"),
+    [
+        ("right", 0, "answered 200"),
+        ("wrong", 1, "the key is not accepted"),
+        (None, 1, "missing"),
+    ],
+)
+def test_check_reaches_each_vendor(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    vendor: type[Vendor],
+    key: str | None,
+    status: int,
+    told: str,
+) -> None:
+    """With its key, which is never shown."""
+    if key is not None:
+        monkeypatch.setenv("V_KEY", key)
+    ran = Ran(capsys, "check", "--json")
+    assert ran.status == status
+    assert told in ran.out
+    assert vendor.asked == [("/v1/models", key and f"Bearer {key}")]
+    assert f"Bearer {key}" not in ran.out
+
+
+def test_a_vendor_that_is_not_there(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    (home / "planhub.toml").write_text(
+        '[[providers]]\nid = "v"\ndialect = "anthropic"\nbase_url = "http://127.0.0.1:9"\n'
+        '[[models]]\nid = "m"\nprovider = "v"\nfree = true\n'
+    )
+    ran = Ran(capsys, "check")
+    assert ran.status == 1
+    assert "refused" in ran.out
+
+
+def test_the_database_is_the_user_s_own(home: Path) -> None:
+    """Made in the data folder, readable by nobody else; a configured one is left alone."""
+    from runtime.cli.setup import configured, database_of
+
+    path = database_of(configured(None))
+    assert path == home / "data" / "planhub" / "planhub.db"
+    assert path.stat().st_mode & 0o777 == 0o600
