@@ -74,7 +74,7 @@ def _verdict_schema(texts: Sequence[str]) -> Schema | None:
 
 def _sizes(text: str) -> dict[str, int]:
     """How much each candidate of a ballot says, by label."""
-    fenced = text.split('<candidate label="')[1:]
+    fenced = [part.partition("</candidate")[0] for part in text.split('<candidate label="')[1:]]
     return {part.partition('"')[0]: len(part) for part in fenced}
 
 

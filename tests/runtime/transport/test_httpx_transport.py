@@ -47,8 +47,8 @@ class Exchanges:
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[Exchanges]:
-    exchanges = Exchanges(HttpxTransport(trust_env=False))
+async def served(*, trust_env: bool = False) -> AsyncIterator[Exchanges]:
+    exchanges = Exchanges(HttpxTransport(trust_env=trust_env))
     async with trio.open_nursery() as nursery:
         await nursery.start(exchanges.transport.serve)
         yield exchanges
@@ -241,6 +241,22 @@ async def test_a_header_that_cannot_be_sent_is_not_shown(vendor: ScriptedVendor,
     assert not failure.written
     assert key not in failure.detail
     assert not vendor.calls
+
+
+@pytest.mark.trio
+async def test_proxies_of_the_environment_are_honoured(
+    vendor: ScriptedVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A vendor is asked through HTTP_PROXY, unless NO_PROXY names it."""
+    monkeypatch.setenv("HTTP_PROXY", vendor.url)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    direct = request(vendor)
+    async with served(trust_env=True) as exchanges:
+        proxied = msgspec.structs.replace(direct, url="http://vendor.invalid/v1/chat/completions")
+        assert (await exchanges.ask("a", proxied)).status == 200
+        assert (await exchanges.ask("b", direct)).status == 200
+    paths = [call.path for call in vendor.calls]
+    assert paths == ["http://vendor.invalid/v1/chat/completions", "/v1/chat/completions"]
 
 
 @pytest.mark.trio
