@@ -35,7 +35,7 @@ MOST_SHOWN = 4_000
 
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 _DIGITS = "23456789"
-_LOOKS_LIKE_FENCE = re.compile(r"<(?=/?\s*(?:candidate|conversation)\b)", re.IGNORECASE)
+_LOOKS_LIKE_FENCE = re.compile(r"<(?=\s*/?\s*(?:candidate|conversation)\b)", re.IGNORECASE)
 _AFTER_VERDICT = re.compile(r"\s*(?:```)?\s*")
 
 _SYSTEM = """\

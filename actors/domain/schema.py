@@ -130,6 +130,8 @@ def _problem_of(schema: bytes) -> str | None:
             or _expands_too_far(value)
             or _cannot_be_used(schema)
         )
+    except RecursionError:
+        return "refers to itself without end"
     except _CHOKES as error:
         return str(error)
 

@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from actors.domain.model import Usage
 from actors.errors import (
     AllModelsFailed,
     BudgetExceeded,
@@ -141,8 +140,3 @@ def test_a_run_without_answer_ends_in_its_kind(how: type, kind: str, error: type
     world = World(MODELS, lambda call, m: how(kind))
     with pytest.raises(error):
         run_mode(world, order("planning"))
-
-
-def test_usage_classes_are_added_once() -> None:
-    """The prompt is input and cache, the completion is output with its reasoning."""
-    assert Usage(1, 2, 3, 4, 4) + Usage(1) == Usage(2, 2, 3, 4, 4)
