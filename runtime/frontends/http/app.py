@@ -14,13 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from actors.errors import BadRequest, Cancelled, Draining
+from actors.errors import BadRequest, Draining
 from runtime.frontends.http.access import Access, Ring, visible_run
 from runtime.frontends.http.reading import read_body, refuse_unsupported, wants_no_answer
 from runtime.frontends.http.replies import (
     answering,
     reply,
-    reply_error,
     reply_http_error,
     reply_json,
 )
@@ -96,23 +95,24 @@ class _Pages:
         return await self._answer(request, future)
 
     async def _answer(self, request: Request, future: RunFuture) -> Response:
-        """The run's answer, or its cancelling when the client leaves first."""
-        answered = asyncio.ensure_future(_awaited(future))
-        left = asyncio.ensure_future(_disconnected(request))
-        self.waiting.begun(future.run_id)
+        """The run's answer; a client that leaves first has its run cancelled, and so ended."""
+        run_id = future.run_id
+
+        def left(watching: asyncio.Task[None]) -> None:
+            if not watching.cancelled():
+                self._hub.cancel(run_id)
+
+        watching = asyncio.ensure_future(_disconnected(request))
+        watching.add_done_callback(left)
+        self.waiting.begun(run_id)
         try:
-            await asyncio.wait((answered, left), return_when=asyncio.FIRST_COMPLETED)
-            if answered.done():
-                return reply(answered.result())
-            self._hub.cancel(future.run_id)
-            return reply_error(Cancelled("cancelled", run=future.run_id))
+            return reply(await future)
         except asyncio.CancelledError:
-            self._hub.cancel(future.run_id)
+            self._hub.cancel(run_id)
             raise
         finally:
-            self.waiting.ended(future.run_id)
-            answered.cancel()
-            left.cancel()
+            self.waiting.ended(run_id)
+            watching.cancel()
 
     async def show_run(self, request: Request) -> Response:
         view = await self._visible(request)
@@ -163,10 +163,6 @@ def _openapi_body() -> bytes:
 
 def _raw(body: bytes | None) -> Raw | None:
     return None if body is None else Raw(body)
-
-
-async def _awaited(future: RunFuture) -> bytes:
-    return await future
 
 
 async def _disconnected(request: Request) -> None:

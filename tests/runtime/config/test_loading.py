@@ -183,3 +183,10 @@ def test_the_file_of_the_folder_goes_before_the_environment(
     config = without_file(monkeypatch, tmp_path, OPENAI_API_KEY="k")
     assert [provider.id for provider in config.providers] == ["v"]
     assert config.defaults.max_budget_usd is None
+
+
+def test_the_example_is_valid() -> None:
+    """`planhub.example.toml` can be copied as it stands."""
+    config = load(Path(__file__).parents[3] / "planhub.example.toml", {})
+    assert {provider.id for provider in config.providers} == {"openai", "anthropic", "local"}
+    assert not config.is_simulated

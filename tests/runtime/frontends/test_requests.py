@@ -256,7 +256,8 @@ def test_whatever_comes_is_answered(given: bytes) -> None:
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        st.none() | st.booleans() | st.integers() | st.floats()
+        | st.text("abz\x00\ud800", max_size=5),
         lambda inner: st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(["request", "messages", "role", "content", "orchestration", "mode",
