@@ -19,8 +19,6 @@ REPEATED_TEMPERATURE = 0.7
 """A model that is asked several times must not say the same each time."""
 JUDGING_SHARE = 0.25
 JUDGING_MOST_S = 30.0
-ANSWER_TOKENS = 4096
-"""What an answer is bounded by where the order does not say."""
 BALLOT_BYTES = 4096
 """What a ballot has besides the conversation and the answers."""
 _SEEDS = 2**31
@@ -98,7 +96,7 @@ def _panel(
         tuple(candidate for candidate in eligible if candidate.model.id not in used),
         absent,
         min(JUDGING_SHARE * order.latency_s, JUDGING_MOST_S) if order.voters > 1 else 0.0,
-        _finish(order, messages, tuple(c for c in judging if c.model.id not in used) or judging),
+        _finish(messages, tuple(c for c in judging if c.model.id not in used) or judging),
     )
 
 
@@ -110,9 +108,6 @@ def _calls(order: Order, messages: bytes, asked: Sequence[Candidate]) -> tuple[C
     )
 
 
-def _finish(order: Order, messages: bytes, judging: tuple[Candidate, ...]) -> Finish | None:
-    """What the judge will need: it is sent the conversation and every answer."""
-    if not judging:
-        return None
-    answers = order.voters * (order.max_tokens or ANSWER_TOKENS)
-    return Finish(judging, len(messages) + answers + BALLOT_BYTES, JUDGE_TOKENS)
+def _finish(messages: bytes, judging: tuple[Candidate, ...]) -> Finish | None:
+    """What the judge will need: a token is at least a byte of what it is sent."""
+    return Finish(judging, len(messages) + BALLOT_BYTES, JUDGE_TOKENS) if judging else None

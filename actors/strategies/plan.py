@@ -153,7 +153,8 @@ class Chosen(Struct, frozen=True):
 class Finish(Struct, frozen=True):
     """The cheapest way to bring a run to its end after its first round: money is kept for it.
 
-    `input_tokens` bounds what the last call will be sent.
+    `input_tokens` bounds what the last call will be sent besides the round's answers, each of
+    which is as long as its call is granted.
     """
 
     candidates: tuple[Candidate, ...]
