@@ -312,6 +312,22 @@ class GetPoolStatus(Command, frozen=True, gc=False):
     """How is the vendor?"""
 
 
+class PoolStatus(Message, frozen=True, gc=False):
+    """`leased` calls are on the wire.  `breaker` is closed, open, half-open or probing.  `strays`
+    counts results of calls that this incarnation of the pool has not sent.
+    """
+
+    ticket: str
+    provider: str
+    available: bool
+    why: str
+    leased: int
+    max_concurrency: int
+    waiting: int
+    breaker: str
+    strays: int
+
+
 PoolMessage: TypeAlias = (
     Complete
     | CancelCall
@@ -423,7 +439,8 @@ class Reserve(Command, frozen=True, gc=False):
     """Hold money for one attempt; `ticket` is the attempt's id.
 
     The worst case is `fixed_nano` + `max_tokens` at `output_price` (nano-USD per million tokens).
-    If that does not fit, fewer tokens are granted, but not fewer than `least_tokens`.
+    If that does not fit, fewer tokens are granted, but not fewer than `least_tokens`.  `role`,
+    `model` and `provider` say what for, should the attempt never be heard of again.
     """
 
     new_work: ClassVar[bool] = True
@@ -434,6 +451,9 @@ class Reserve(Command, frozen=True, gc=False):
     max_tokens: int
     least_tokens: int
     deadline: float
+    role: Role = "answer"
+    model: str = ""
+    provider: str = ""
 
 
 class Reserved(Message, frozen=True, gc=False):
@@ -489,7 +509,16 @@ class EndRun(Command, frozen=True, gc=False):
 
 
 class RunEnded(Message, frozen=True, gc=False):
+    """Answer to :class:`EndRun`; not `durable` when the books could not be written in time."""
+
     ticket: str
+    durable: bool = True
+
+
+class ReconfigureLedger(Message, frozen=True, gc=False):
+    """A new limit of the whole installation's month; None is no limit."""
+
+    limit_nano: int | None
 
 
 class GetAccounts(Command, frozen=True, gc=False):
@@ -520,11 +549,12 @@ class AccountsListed(Message, frozen=True, gc=False):
 
 
 class LeaseTaken(Struct, frozen=True, gc=False, tag=True, array_like=True):
-    """Write: this much more of an account is leased by the present epoch."""
+    """Write: this much more of an account is leased by the present epoch; its limit is told too."""
 
     account: str
     window: str
     amount_nano: int
+    limit_nano: int | None = None
 
 
 class LeaseReturned(Struct, frozen=True, gc=False, tag=True, array_like=True):
@@ -539,10 +569,16 @@ class RunBegan(Struct, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class AttemptReserved(Struct, frozen=True, gc=False, tag=True, array_like=True):
+    """Write: an attempt may be sent; `charged` as in :class:`AttemptSettled`."""
+
     attempt: str
     run: str
     held_nano: int
     at: float
+    charged: tuple[tuple[str, str], ...] = ()
+    role: Role = "answer"
+    model: str = ""
+    provider: str = ""
 
 
 class AttemptReleased(Struct, frozen=True, gc=False, tag=True, array_like=True):
@@ -550,8 +586,8 @@ class AttemptReleased(Struct, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class AttemptSettled(Struct, frozen=True, gc=False, tag=True, array_like=True):
-    """Write: money and outcome together.  `windows` are the accounts charged, with the month of
-    the reservation.
+    """Write: money and outcome together.  `charged` are the accounts and the month of the
+    reservation, which was made at `reserved_at` and held `held_nano`.
     """
 
     run: str
@@ -560,6 +596,8 @@ class AttemptSettled(Struct, frozen=True, gc=False, tag=True, array_like=True):
     at: float
     charged: tuple[tuple[str, str], ...]
     uncertain: bool = False
+    held_nano: int = 0
+    reserved_at: float = 0.0
 
 
 class RunClosed(Struct, frozen=True, gc=False, tag=True, array_like=True):
@@ -624,6 +662,7 @@ LedgerMessage: TypeAlias = (
     | Release
     | EndRun
     | GetAccounts
+    | ReconfigureLedger
     | Committed
     | CommitFailed
     | BooksLoaded
@@ -736,6 +775,9 @@ class Finished(Message, frozen=True, gc=False):
 
     ticket: str
     body: bytes
+    status: Literal["complete", "degraded"]
+    cost: RunCost
+    calls: int
 
 
 class Failed(Message, frozen=True, gc=False):
@@ -745,8 +787,17 @@ class Failed(Message, frozen=True, gc=False):
     http_status: int
     code: str
     body: bytes
+    cost: RunCost
+    calls: int
 
 
 REPLIES_TO_ASKS: TypeAlias = (
-    Finished | Failed | RunStatus | ModelsListed | AccountsListed | Overloaded | Selected
+    Finished
+    | Failed
+    | RunStatus
+    | ModelsListed
+    | PoolStatus
+    | AccountsListed
+    | Overloaded
+    | Selected
 )

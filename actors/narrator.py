@@ -1,0 +1,83 @@
+"""Tells a run's watchers what happens, in order, numbered and dated."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from actors.base import Context
+from actors.domain.money import usd
+from actors.events import (
+    CallCancelled,
+    CallFailed,
+    CallFinished,
+    CallStarted,
+    Judged,
+    RoundFinished,
+    RunEvent,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+)
+from actors.protocol import CallRecord, Order
+from actors.strategies.actions import CloseRound
+from actors.strategies.plan import Note
+
+
+class Narrator:
+    """Emits the events of one run."""
+
+    def __init__(self, ctx: Context, order: Order) -> None:
+        self._ctx = ctx
+        self._order = order
+        self._told = 0
+
+    def run_started(self) -> None:
+        self._tell(RunStarted, mode=self._order.mode, request_id=self._order.request_id)
+
+    def call_started(self, role: str, model: str, provider: str, attempt: int) -> None:
+        self._tell(CallStarted, role=role, model=model, provider=provider, attempt=attempt)
+
+    def call_ended(self, record: CallRecord) -> None:
+        call = {
+            "role": record.role,
+            "model": record.model,
+            "provider": record.provider,
+            "attempt": record.attempt,
+        }
+        match record.status:
+            case "cancelled":
+                self._tell(CallCancelled, **call)
+            case "failed":
+                self._tell(CallFailed, **call, error=record.error or "")
+            case "ok" | "invalid":
+                self._tell(
+                    CallFinished,
+                    **call,
+                    status=record.status,
+                    latency_ms=record.latency_ms,
+                    output_tokens=record.usage.output,
+                    cost_usd=usd(record.cost_nano),
+                )
+
+    def judged(self, note: Note) -> None:
+        self._tell(Judged, **msgspec.structs.asdict(note))
+
+    def round_finished(self, round: CloseRound) -> None:
+        """Rounds inside a branch are the strategy's own business."""
+        if round.depth == 0 and round.role is not None:
+            self._tell(RoundFinished, role=round.role, answered=round.answered, failed=round.failed)
+
+    def run_finished(self, body: bytes) -> None:
+        self._tell(RunFinished, result=msgspec.Raw(body))
+
+    def run_failed(self, body: bytes, http_status: int) -> None:
+        self._tell(RunFailed, error=msgspec.Raw(body), status=http_status)
+
+    def _tell(self, kind: type[RunEvent], **fields: Any) -> None:
+        self._told += 1
+        at = datetime.fromtimestamp(self._ctx.wall(), UTC).isoformat(timespec="milliseconds")
+        event: Any = kind(run=self._order.run, seq=self._told, at=at, **fields)
+        self._ctx.emit(event)

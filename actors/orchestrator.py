@@ -1,0 +1,475 @@
+"""Carries one request out, from its order to its one answer or its one honest error.
+
+The strategy says what should happen (a :class:`~actors.strategies.run.Run`, purely); the
+Orchestrator has it happen, by message: it asks the Router and the Judge, has the CostLedger admit
+the run, and leaves the calls to :class:`~actors.calls.Calls`.  It never waits, so it can be
+cancelled, asked for its status and overtaken by its deadline at any time.
+
+The phases of a run, only forwards:
+
+    CHOOSING   the strategy chooses models; nothing has been sent, nothing is held
+    ADMITTING  the first calls are known and the ledger is asked for their money
+    CALLING    calls are made
+    CLOSING    the outcome is known; what is still on the wire is given up and settled
+    ENDING     the ledger makes the end durable
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from enum import IntEnum, auto
+from typing import Any, ClassVar, Literal, TypeAlias, assert_never
+
+from actors.base import Actor, Address, Command, Context, Down, Message, Overloaded
+from actors.calls import Attempt, Calls, RetryDue
+from actors.domain.admission import DEFAULT_MAX_TOKENS, LEAST_TOKENS, demand, share_out
+from actors.domain.money import usd
+from actors.domain.pricing import input_bound, input_estimate
+from actors.domain.report import error_body, result_body
+from actors.errors import BudgetExceeded, Cancelled, Internal, PlanError, RateLimited
+from actors.narrator import Narrator
+from actors.protocol import (
+    Admit,
+    Admitted,
+    BallotBuilt,
+    Begin,
+    BuildBallot,
+    CallFailed,
+    CallRecord,
+    CallSent,
+    Cancel,
+    Completed,
+    EndRun,
+    Failed,
+    Finished,
+    GetStatus,
+    OrchestratorMessage,
+    Order,
+    ReadVerdict,
+    Refused,
+    RepairVerdict,
+    Reserved,
+    RunCost,
+    RunEnded,
+    RunStatus,
+    Selected,
+    SelectModels,
+    Validated,
+    Verdict,
+    VerdictUnreadable,
+)
+from actors.strategies import STRATEGIES
+from actors.strategies.actions import (
+    Action,
+    Announce,
+    AskJudge,
+    AskRouter,
+    CancelCall,
+    CloseRound,
+    Died,
+    Done,
+    OpenRound,
+    StartCall,
+    StrategyFailed,
+)
+from actors.strategies.plan import Ballot, Choose, Chosen, Finish, Outcome, Reading, Result
+from actors.strategies.run import Run
+
+GRACE_S = 1.0
+"""How long a run that is over waits to hear what its last calls came to."""
+
+RETRY_AFTER_S = 1.0
+
+
+class Phase(IntEnum):
+    CHOOSING = auto()
+    ADMITTING = auto()
+    CALLING = auto()
+    CLOSING = auto()
+    ENDING = auto()
+
+
+class DeadlineReached(Message, frozen=True, gc=False):
+    """The run's time is up."""
+
+
+class RoundTimeUp(Message, frozen=True, gc=False):
+    """A round must make room for what comes after it."""
+
+    key: int
+
+
+class GraceOver(Message, frozen=True, gc=False):
+    """The last calls were not heard of in time."""
+
+
+_Received: TypeAlias = OrchestratorMessage | RetryDue | DeadlineReached | RoundTimeUp | GraceOver
+
+
+class Orchestrator(Actor):
+    """One per request; its address is `run:<run id>`."""
+
+    receives: ClassVar[Any] = _Received
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self._phase = Phase.CHOOSING
+        self._begin: Begin
+        self._order: Order
+        self._run: Run
+        self._calls: Calls
+        self._narrator: Narrator
+        self._deadline = 0.0
+        self._questions: dict[str, Address] = {}
+        self._todo: deque[Action] = deque()
+        self._performing = False
+        self._first: list[StartCall] = []
+        self._finish: Finish | None = None
+        self._needed_nano = 0
+        self._outcome: Result | PlanError
+        self._defect: StrategyFailed | None = None
+        self._cancelled = False
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "_order"):
+            return "<Orchestrator without an order>"
+        calls = f"{self._calls.running} calls running, {len(self._calls.records)} ended"
+        return f"<Orchestrator {self._order.run} {self._order.mode}: {self._phase.name}, {calls}>"
+
+    def receive(self, message: _Received) -> None:
+        match message:
+            case Begin():
+                self._begun(message)
+            case Cancel():
+                self._cancel()
+            case GetStatus():
+                self._status(message)
+            case Selected():
+                self._selected(message)
+            case BallotBuilt() | Verdict() | RepairVerdict() | VerdictUnreadable():
+                self._judged(message)
+            case Admitted():
+                self._admitted(message)
+            case Reserved():
+                self._calls.reserved(message)
+            case Refused():
+                self._refused(message)
+            case CallSent():
+                self._calls.sent(message)
+            case Completed():
+                self._calls.completed(message)
+            case CallFailed():
+                self._calls.failed(message)
+            case Validated():
+                self._calls.validated(message)
+            case Overloaded():
+                self._overloaded(message)
+            case RunEnded():
+                self._ended()
+            case Down():
+                self._down(message)
+            case RetryDue():
+                self._calls.retry(message.key)
+            case RoundTimeUp():
+                self._perform(self._run.expire(message.key))
+            case DeadlineReached():
+                self._perform(self._run.give_up("deadline"))
+            case GraceOver():
+                self._calls.abandon()
+            case _:
+                assert_never(message)
+        self._close_when_idle()
+
+    # --- from the outside ---
+
+    def _begun(self, begin: Begin) -> None:
+        order = begin.order
+        self._begin, self._order = begin, order
+        self._deadline = self.ctx.now() + order.latency_s
+        self._calls = Calls(self.ctx, order, self._deadline, self)
+        self._narrator = Narrator(self.ctx, order)
+        self._run = Run(STRATEGIES[order.mode](order))
+        self.ctx.monitor("ledger")
+        self.ctx.after(order.latency_s, DeadlineReached())
+        self._narrator.run_started()
+        self._perform(self._run.begin())
+
+    def _cancel(self) -> None:
+        if self._phase < Phase.CLOSING:
+            self._cancelled = True
+            self._perform(self._run.give_up("cancelled"))
+
+    def _status(self, asked: GetStatus) -> None:
+        running, ended = self._calls.running, len(self._calls.records)
+        self.ctx.reply(
+            asked, RunStatus(asked.ticket, self._order.run, ended, running, self._cost())
+        )
+
+    # --- what the strategy wants done ---
+
+    def _perform(self, actions: Iterable[Action]) -> None:
+        """Has these done, after whatever is being done already."""
+        self._todo.extend(actions)
+        if self._performing:
+            return
+        self._performing = True
+        while self._todo:
+            self._do(self._todo.popleft())
+        self._performing = False
+        if self._phase is Phase.CHOOSING and self._first:
+            self._admit()
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case StartCall():
+                self._start(action)
+            case CancelCall(key):
+                self._first = [first for first in self._first if first.key != key]
+                self._calls.cancel(key)
+            case AskRouter(key, choose):
+                self._ask("router", self._select(f"q{key}", choose))
+            case AskJudge(key, about):
+                self._ask("judge", self._consult(f"q{key}", about))
+            case Announce(note):
+                self._narrator.judged(note)
+            case OpenRound():
+                self._open(action)
+            case CloseRound():
+                self._narrator.round_finished(action)
+            case Done(result):
+                self._close(result)
+            case Died(error):
+                self._close(self._blame(error))
+            case _:
+                assert_never(action)
+
+    def _start(self, wanted: StartCall) -> None:
+        if self._phase >= Phase.CALLING:
+            self._calls.start(wanted.key, wanted.call)
+        else:
+            self._first.append(wanted)
+
+    def _open(self, round: OpenRound) -> None:
+        if self._phase is Phase.CHOOSING and round.depth == 0:
+            self._finish = round.finish
+        if round.leave_s > 0:
+            left = self._deadline - self.ctx.now() - round.leave_s
+            self.ctx.after(max(0.0, left), RoundTimeUp(round.key))
+
+    # --- questions to the Router and the Judge ---
+
+    def _ask(self, whom: Address, question: Command) -> None:
+        self._questions[question.ticket] = whom
+        self.ctx.monitor(whom)
+        self.ctx.tell(whom, question)
+
+    def _select(self, ticket: str, wanted: Choose) -> SelectModels:
+        order = self._order
+        return SelectModels(
+            self.ctx.address,
+            ticket,
+            wanted.role,
+            wanted.profile,
+            wanted.min_weight,
+            wanted.named,
+            wanted.exclude,
+            wanted.avoid,
+            wanted.avoid_families,
+            max(input_estimate(wanted.messages), order.input_tokens),
+            input_bound(wanted.messages),
+            *_tokens(wanted),
+            order.limited,
+            None if order.limit_nano is None else order.limit_nano - self._calls.spent_nano,
+        )
+
+    def _consult(self, ticket: str, about: Ballot | Reading) -> Command:
+        match about:
+            case Ballot(question, texts, seed):
+                return BuildBallot(self.ctx.address, ticket, question, texts, seed)
+            case Reading(model, text, labels, messages, repaired):
+                return ReadVerdict(
+                    self.ctx.address, ticket, model, text, labels, messages, repaired
+                )
+
+    def _selected(self, selected: Selected) -> None:
+        needed = [refusal.needed_nano for refusal in selected.refused if refusal.needed_nano]
+        self._needed_nano = min(needed, default=self._needed_nano)
+        self._resume(selected.ticket, Chosen(selected.ranked, selected.refused))
+
+    def _judged(self, read: BallotBuilt | Verdict | RepairVerdict | VerdictUnreadable) -> None:
+        self._resume(read.ticket, read)
+
+    def _resume(self, ticket: str, answer: object) -> None:
+        if self._questions.pop(ticket, None) is not None:
+            self._perform(self._run.resume(int(ticket[1:]), answer))
+
+    # --- admission ---
+
+    def _admit(self) -> None:
+        self._phase = Phase.ADMITTING
+        wanted = demand([first.call for first in self._first], self._finish)
+        self._needed_nano = wanted.least_nano
+        self.ctx.tell(
+            "ledger",
+            Admit(
+                self.ctx.address,
+                self._order.run,
+                self._order,
+                wanted.want_nano,
+                wanted.least_nano,
+                self._deadline,
+            ),
+        )
+
+    def _admitted(self, admitted: Admitted) -> None:
+        if self._phase is not Phase.ADMITTING:
+            return
+        self._phase = Phase.CALLING
+        first, self._first = self._first, []
+        calls = [start.call for start in first]
+        shares = share_out(admitted.granted_nano, calls, self._finish)
+        for start, share in zip(first, shares, strict=True):
+            self._calls.start(start.key, start.call, share)
+
+    def _refused(self, refused: Refused) -> None:
+        if refused.ticket != self._order.run:
+            self._calls.refused_money(refused)
+        elif self._phase is Phase.ADMITTING:
+            self._calls.refused = refused
+            self._run.give_up("budget")
+            self._close(_budget_error(refused))
+
+    # --- when others fail ---
+
+    def _overloaded(self, overloaded: Overloaded) -> None:
+        if overloaded.ticket == self._order.run:
+            self._run.give_up("failed")
+            text = "rate limited: the ledger has too much work waiting"
+            self._close(RateLimited(text, retry_after_s=RETRY_AFTER_S))
+        elif (whom := self._questions.pop(overloaded.ticket, None)) is not None:
+            self._fail(f"{whom} overloaded")
+        else:
+            self._calls.overloaded(overloaded.ticket)
+
+    def _down(self, down: Down) -> None:
+        """A pool's end fails what it had sent.  The ledger's ends the run, with what it has: its
+        holds are gone.  A question that the Router or the Judge fell over is not asked again.
+        """
+        address = down.address
+        if address.startswith("pool:"):
+            self._calls.pool_failed(address, down.reason)
+        elif address == "ledger" or address in self._questions.values():
+            self._fail(f"{address} failed")
+
+    def _fail(self, why: str) -> None:
+        if self._phase is Phase.ENDING:
+            self._answer()
+        else:
+            self._calls.remarks[why.replace(" ", "_")] = None
+            self._perform(self._run.give_up("failed"))
+
+    # --- what Calls tells ---
+
+    def call_ended(self, key: int, outcome: Outcome) -> None:
+        self._perform(self._run.resume(key, outcome))
+
+    def attempt_sent(self, attempt: Attempt) -> None:
+        model = attempt.model
+        self._narrator.call_started(attempt.call.role, model.id, model.provider, attempt.number)
+
+    def attempt_ended(self, record: CallRecord) -> None:
+        self._narrator.call_ended(record)
+
+    # --- the end ---
+
+    def _blame(self, error: PlanError | StrategyFailed) -> PlanError:
+        if isinstance(error, StrategyFailed):
+            self._defect = error
+            return Internal("internal error")
+        if isinstance(error, BudgetExceeded) and self._calls.refused is not None:
+            return _budget_error(self._calls.refused)
+        return error
+
+    def _close(self, outcome: Result | PlanError) -> None:
+        """The outcome is known; the end waits for what is still on the wire."""
+        if self._phase >= Phase.CLOSING:
+            return
+        self._phase = Phase.CLOSING
+        self._outcome = Cancelled("cancelled") if self._cancelled else outcome
+        self._questions.clear()
+        self.ctx.after(GRACE_S, GraceOver())
+
+    def _close_when_idle(self) -> None:
+        if self._phase is not Phase.CLOSING or not self._calls.idle:
+            return
+        self._phase = Phase.ENDING
+        self._body = self._report()
+        status, http_status = self._status_codes()
+        self.ctx.tell(
+            "ledger",
+            EndRun(self.ctx.address, self._order.run, status, self._body, http_status),
+        )
+
+    def _report(self) -> bytes:
+        cost, outcome = self._cost(), self._outcome
+        calls = sorted(self._calls.records, key=lambda record: record.started_ms)
+        if isinstance(outcome, Result):
+            reasons = dict.fromkeys((*outcome.reasons, *self._calls.remarks))
+            return result_body(self._order, outcome, cost, calls, list(reasons))
+        return error_body(self._order, outcome, cost, calls, self._calls.partial)
+
+    def _status_codes(self) -> tuple[Any, int]:
+        outcome = self._outcome
+        if isinstance(outcome, Result):
+            return ("degraded" if outcome.degraded else "complete"), 200
+        return ("cancelled" if isinstance(outcome, Cancelled) else "failed"), outcome.status
+
+    def _ended(self) -> None:
+        if self._phase is Phase.ENDING:
+            self._answer()
+
+    def _answer(self) -> None:
+        """Tells the asker and the watchers, once all of it is on record."""
+        asked, body, cost, calls = self._begin, self._body, self._cost(), len(self._calls.records)
+        outcome = self._outcome
+        if isinstance(outcome, Result):
+            status: Literal["complete", "degraded"] = "degraded" if outcome.degraded else "complete"
+            self._narrator.run_finished(body)
+            self.ctx.reply(asked, Finished(asked.ticket, body, status, cost, calls))
+        else:
+            code, http_status = outcome.error_code, outcome.status
+            self._narrator.run_failed(body, http_status)
+            self.ctx.reply(asked, Failed(asked.ticket, http_status, code, body, cost, calls))
+        self.ctx.stop()
+        if self._defect is not None:
+            raise self._defect
+
+    # --- small change ---
+
+    def _cost(self) -> RunCost:
+        calls, refused = self._calls, self._calls.refused
+        return RunCost(
+            calls.spent_nano,
+            self._order.limit_nano if refused is None else refused.limit_nano,
+            calls.estimated,
+            0 if refused is None else refused.held_nano,
+            self._needed_nano if refused is None else refused.needed_nano,
+        )
+
+
+def _tokens(wanted: Choose) -> tuple[int, int]:
+    """Most and least output of the calls that the chosen models will be asked for."""
+    most = DEFAULT_MAX_TOKENS if wanted.max_tokens is None else wanted.max_tokens
+    return most, most if wanted.schema else min(most, LEAST_TOKENS)
+
+
+def _budget_error(refused: Refused) -> PlanError:
+    if refused.owner == "storage":
+        return Internal("internal error: the books cannot be written")
+    limit, spent = usd(refused.limit_nano), usd(refused.spent_nano)
+    held, needed = usd(refused.held_nano), usd(refused.needed_nano)
+    return BudgetExceeded(
+        f"budget exceeded: the {refused.owner}'s limit is {limit:.6f} USD, {spent:.6f} is spent,"
+        f" {held:.6f} is held, and {needed:.6f} is needed"
+    )

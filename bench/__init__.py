@@ -1,0 +1,1 @@
+"""Benchmarks: programs that print their figures.  Run them as `python -m bench.<name>`."""

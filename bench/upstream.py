@@ -1,0 +1,127 @@
+"""A vendor that costs next to nothing: one fixed answer in OpenAI's format, after a delay.
+
+Runs in a process of its own, so that what is measured beside it is not its doing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httptools
+
+TEXT = (
+    "Resources are nouns: /tasks, /projects, /users. Lists are paged by cursor, "
+    "writes carry an idempotency key, errors share one shape. "
+) * 8
+
+
+def answer(text: str) -> bytes:
+    body = json.dumps(
+        {
+            "id": "chatcmpl-bench",
+            "object": "chat.completion",
+            "created": 0,
+            "model": "bench",
+            "choices": [
+                {
+                    "index": 0,
+                    "message": {"role": "assistant", "content": text},
+                    "finish_reason": "stop",
+                }
+            ],
+            "usage": {"prompt_tokens": 500, "completion_tokens": 300, "total_tokens": 800},
+        }
+    ).encode()
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+    return head.encode() + b"\r\n" + body
+
+
+class Vendor(asyncio.Protocol):
+    """Answers each request on a connection in turn."""
+
+    delay_s = 0.0
+    plain = answer(TEXT)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self.parser = httptools.HttpRequestParser(self)
+        self.body = bytearray()
+
+    def data_received(self, data: bytes) -> None:
+        self.parser.feed_data(data)
+
+    def on_message_begin(self) -> None:
+        self.body.clear()
+
+    def on_body(self, part: bytes) -> None:
+        self.body += part
+
+    def on_message_complete(self) -> None:
+        reply = self.reply()
+        if self.delay_s:
+            asyncio.get_running_loop().call_later(self.delay_s, self.write, reply)
+        else:
+            self.write(reply)
+
+    def write(self, reply: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(reply)
+
+    def reply(self) -> bytes:
+        """The fixed text; to a judge's ballot, a verdict for the label that it names first."""
+        if b'\\"choice\\"' not in self.body:
+            return self.plain
+        return answer(verdict(json.loads(self.body)["messages"][-1]["content"]))
+
+
+def verdict(prompt: str) -> str:
+    """A verdict that the schema at the end of a ballot accepts: the first label."""
+    schema = json.loads(prompt[prompt.rindex("JSON Schema:") + len("JSON Schema:") :])
+    choices = schema["properties"]["choice"]["enum"]
+    labels = [label for label in choices if label not in ("tie", "none")]
+    findings = [{"label": label, "finding": "sound"} for label in labels]
+    return json.dumps({"findings": findings, "comparison": "equal", "choice": labels[0]})
+
+
+async def serve(port: int, delay_s: float) -> None:
+    Vendor.delay_s = delay_s
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Vendor, "127.0.0.1", port, backlog=4096)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+@contextmanager
+def upstream(delay_ms: float = 0.0) -> Iterator[str]:
+    """Runs one in a process of its own; gives its base URL."""
+    command = [sys.executable, "-m", "bench.upstream", "--delay-ms", str(delay_ms)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--delay-ms", type=float, default=0.0)
+    given = parser.parse_args()
+    try:
+        import uvloop as loops
+    except ImportError:
+        loops = asyncio
+    loops.run(serve(given.port, given.delay_ms / 1000))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,271 @@
+"""The composition root: the only file that wires everything together.
+
+An :class:`Engine` is one running planhub: a kernel with the tree of actors, a caller per vendor,
+the validator, the storage.  Front ends begin runs with `submit` and hear of them by a future and
+by events; they never see an actor.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+from actors.cost_ledger import CostLedger
+from actors.domain.money import usd
+from actors.provider_pool import ProviderPool
+from actors.router import Router
+
+from actors.base import Address, Overloaded, Work
+from actors.errors import Draining, Internal, PlanError, RateLimited
+from actors.events import Event
+from actors.judge import Judge
+from actors.protocol import (
+    AccountsListed,
+    Begin,
+    CallVendor,
+    Cancel,
+    Failed,
+    Finished,
+    GetAccounts,
+    ListModels,
+    ModelsListed,
+    ModelState,
+    Order,
+    Validate,
+)
+from actors.tree import Parts, orchestrator, pool_address, run_address, tree
+from runtime.config import Config, connections, to_edge, to_models, vendor_settings
+from runtime.frontends.wire import Edge, PlanRequest, error_from_body, to_order
+from runtime.kernel import ActorStopped, Future, Host, System
+from runtime.keys import ApiKey
+from runtime.runs import OnEvent, RunFuture, Runs, RunView
+from runtime.storage import reports
+from runtime.storage.memory import MemoryStorage
+from runtime.storage.sqlite import SqliteStorage
+from runtime.validation import Validator
+from runtime.vendors import VendorCaller, connect
+
+__all__ = ["Engine"]
+
+logger = logging.getLogger("planhub.runs")
+
+ASK_S = 5.0
+PATIENCE_S = 10.0
+"""How long after its deadline a run may still take to say so, before it is given up on."""
+
+POOL_PREFIX = pool_address("")
+
+
+class Engine:
+    """Runs requests; any thread may call it.  Without a `database` everything is in memory."""
+
+    def __init__(self, config: Config, database: Path | None = None) -> None:
+        self.config = config
+        self.database = database
+        self.edge: Edge = to_edge(config)
+        self.draining = False
+        self.runs = Runs()
+        self._random = SystemRandom()
+        self.system = System(
+            clock=time.monotonic,
+            wall=time.time,
+            random=self._random.random,
+            emit=self._emit,
+            start_work=self._start_work,
+            abort_work=self._abort_work,
+        )
+        self.vendors: Mapping[str, VendorCaller] = {
+            settings.provider: connect(settings, self.system.tell)
+            for settings in connections(config)
+        }
+        self._validator = Validator(self.system.tell)
+        services = [self._validator.serve, *(vendor.serve for vendor in self.vendors.values())]
+        self.host = Host(self.system, tree(self._parts()), services)
+
+    def __repr__(self) -> str:
+        books = self.database or "in memory"
+        return f"<Engine {len(self.vendors)} vendors, {len(self.runs)} runs, books {books}>"
+
+    def _parts(self) -> Parts:
+        config, database, edge = self.config, self.database, self.edge
+        journal = config.journal
+        return Parts(
+            storage=MemoryStorage
+            if database is None
+            else lambda _: SqliteStorage(
+                database, durability=journal.durability, store_content=journal.store_content
+            ),
+            ledger=lambda ctx: CostLedger(ctx, edge.monthly_limit_nano),
+            judge=Judge,
+            router=partial(Router, models=to_models(config)),
+            pools={
+                settings.provider: partial(ProviderPool, settings=settings)
+                for settings in vendor_settings(config)
+            },
+            storage_blocks=database is not None,
+        )
+
+    # --- life ---
+
+    def start(self) -> None:
+        """Starts on a background thread; returns when requests can be taken."""
+        self.host.start()
+
+    def stop(self, timeout: float = PATIENCE_S) -> None:
+        """Ends every run and the engine; leaves no thread, socket or process behind."""
+        self.drain()
+        for run_id in self.runs.live():
+            self.cancel(run_id)
+        self.host.stop(timeout)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Engine]:
+        """Runs inside the trio program that enters this."""
+        async with self.host.running():
+            yield self
+            self.drain()
+
+    def drain(self) -> None:
+        """Takes no new runs; those under way go on."""
+        self.draining = True
+
+    # --- requests ---
+
+    def submit(
+        self, request: PlanRequest, *, key: ApiKey | None = None, on_event: OnEvent | None = None
+    ) -> RunFuture:
+        """Begins a run for a request that has been checked.
+
+        `on_event` is called with each event as a map, on the engine's thread.  Raises BadRequest,
+        Draining, or RateLimited when the engine is full; whatever comes later the future tells.
+        """
+        if self.draining or self.system.ended:
+            raise Draining("shutting down", retry_after_s=PATIENCE_S)
+        if len(self.runs) >= self.config.server.max_runs:
+            raise RateLimited("rate limited: the engine is full", retry_after_s=1.0)
+        order = to_order(
+            request,
+            self.edge,
+            run=secrets.token_hex(16),
+            seed=self._random.getrandbits(48),
+            created=int(time.time()),
+            key=None if key is None else key.id,
+            key_limit_nano=None if key is None else key.limit_nano,
+        )
+        return self._begin(order, on_event)
+
+    def cancel(self, run_id: str) -> bool:
+        """Has a run cancelled; False when it is not under way."""
+        if run_id not in self.runs:
+            return False
+        self.system.tell(run_address(run_id), Cancel())
+        return True
+
+    def get(self, run_id: str) -> RunView | None:
+        """How a run stands, or ended; None for one that nobody knows."""
+        view = self.runs.view(run_id)
+        if view is None and self.database is not None:
+            return reports.run_view(self.database, run_id)
+        return view
+
+    # --- questions ---
+
+    def models(self) -> tuple[ModelState, ...]:
+        """The models, and how they do."""
+        asked: Future[ModelsListed] = self.system.ask(
+            "router", lambda me: ListModels(me, "models"), ASK_S
+        )
+        return asked.get(ASK_S).models
+
+    def accounts(self) -> AccountsListed:
+        """The limits, and how they stand."""
+        asked: Future[AccountsListed] = self.system.ask(
+            "ledger", lambda me: GetAccounts(me, "accounts"), ASK_S
+        )
+        return asked.get(ASK_S)
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether a vendor is available and the books can be written; else why not."""
+        if self.draining:
+            return False, "shutting down"
+        try:
+            self.accounts()
+            states = self.models()
+        except (ActorStopped, TimeoutError) as error:
+            return False, str(error)
+        if any(state.available for state in states):
+            return True, "ready"
+        return False, "; ".join(f"{state.model.id}: {state.why}" for state in states)
+
+    # --- one run ---
+
+    def _begin(self, order: Order, on_event: OnEvent | None) -> RunFuture:
+        run = order.run
+        future = RunFuture(run, self.system.home, self.cancel)
+        self.runs.begin(future, order.key, on_event)
+        self.system.spawn(orchestrator(run))
+        asked: Future[Any] = self.system.ask(
+            run_address(run), lambda me: Begin(me, run, order), order.latency_s + PATIENCE_S
+        )
+        asked.add_done_callback(partial(self._ended, order, time.monotonic()))
+        return future
+
+    def _ended(self, order: Order, begun: float, asked: Future[Any]) -> None:
+        """The end of a run: what its orchestrator said, or what became of it instead."""
+        run = order.run
+        try:
+            reply = asked.get(timeout=0)
+        except Exception as error:  # noqa: BLE001 - told to whoever waits, whatever it is
+            logger.error("run %s ended without an answer: %s", run, error)
+            self.runs.failed(run, _lost(run, self.draining))
+            return
+        match reply:
+            case Finished():
+                self.runs.answered(run, reply.body, reply.status)
+                _log(order, begun, reply.status, reply)
+            case Failed():
+                self.runs.failed(run, error_from_body(reply.body, reply.http_status))
+                _log(order, begun, reply.code, reply)
+            case Overloaded():
+                self.runs.failed(run, RateLimited("rate limited", run=run, retry_after_s=1.0))
+
+    # --- the system's ports ---
+
+    def _emit(self, _: Address, event: Event) -> None:
+        self.runs.watch(event)
+
+    def _start_work(self, address: Address, work: Work) -> None:
+        match work:
+            case CallVendor():
+                self.vendors[address.removeprefix(POOL_PREFIX)].start(address, work)
+            case Validate():
+                self._validator.start(address, work)
+
+    def _abort_work(self, address: Address, work_id: str) -> None:
+        vendor = self.vendors.get(address.removeprefix(POOL_PREFIX))
+        (self._validator if vendor is None else vendor).abort(work_id)
+
+
+def _lost(run: str, draining: bool) -> PlanError:
+    if draining:
+        return Draining("shutting down", run=run, retry_after_s=PATIENCE_S)
+    return Internal("internal error", run=run)
+
+
+def _log(order: Order, begun: float, status: str, end: Finished | Failed) -> None:
+    logger.info(
+        "run %s %s %s: %d calls, $%.6f, %.0f ms",
+        order.run,
+        order.mode,
+        status,
+        end.calls,
+        usd(end.cost.spent_nano),
+        (time.monotonic() - begun) * 1000,
+    )

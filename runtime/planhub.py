@@ -1,0 +1,200 @@
+"""The embedding API: planhub inside a host's own process, from sync code, trio or asyncio."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeAlias
+
+import trio
+
+from actors.events import TERMINAL
+from actors.protocol import AccountsListed, ModelState
+from runtime import config as configuration
+from runtime.config import Config
+from runtime.engine import Engine
+from runtime.frontends.wire import PlanRequest, PlanResult, checked, plan_request
+from runtime.kernel import Future
+from runtime.runs import OnEvent, RunFuture, RunView
+
+__all__ = ["PlanFuture", "Planhub"]
+
+logger = logging.getLogger("planhub")
+
+Prompt: TypeAlias = PlanRequest | str | list[dict[str, Any]]
+
+_LAST_EVENTS = frozenset(kind.__struct_config__.tag for kind in TERMINAL)
+EVENT_WAIT_S = 1.0
+
+
+class PlanFuture(Future[PlanResult]):
+    """The answer to be: `result(timeout)`, `cancel()`, `add_done_callback(fn)`, or await it."""
+
+    def __init__(self, run: RunFuture) -> None:
+        super().__init__(run.home)
+        self.run_id = run.run_id
+        self._run = run
+        run.add_done_callback(self._ended)
+
+    def result(self, timeout: float | None = None) -> PlanResult:
+        """The answer, waited for.  Raises PlanError, or `pykka.Timeout` after `timeout` seconds."""
+        return self.get(timeout)
+
+    def cancel(self) -> bool:
+        """Has the run cancelled; it then ends in `Cancelled`.  False when it had ended before."""
+        return self._run.cancel()
+
+    def _ended(self, run: Future[bytes]) -> None:
+        try:
+            self.set(PlanResult.from_json(run.get(timeout=0)))
+        except Exception as error:  # noqa: BLE001 - it is what this future is settled with
+            self.fail(error)
+
+
+class Planhub:
+    """One running planhub.  Close it, or use it as a context manager."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def __repr__(self) -> str:
+        return f"<Planhub {self.engine!r}>"
+
+    @classmethod
+    def open(
+        cls, config: str | Path | Config | None = None, *, database: str | Path | None = None
+    ) -> Planhub:
+        """Starts one on a thread of its own.
+
+        `config` is a file, or a Config; without it `planhub.toml` here, else the vendors whose keys
+        are in the environment, else the built-in simulated one.  `database` goes before the
+        configuration's; without either everything is kept in memory.  Raises ConfigError.
+        """
+        engine = _engine(config, database)
+        engine.start()
+        return cls(engine)
+
+    @classmethod
+    @asynccontextmanager
+    async def open_async(
+        cls, config: str | Path | Config | None = None, *, database: str | Path | None = None
+    ) -> AsyncIterator[Planhub]:
+        """The same for `async with`: inside trio on that very loop, inside asyncio beside it."""
+        engine = _engine(config, database)
+        if _in_trio():
+            async with engine.running():
+                yield cls(engine)
+            return
+        import asyncio
+
+        await asyncio.to_thread(engine.start)
+        try:
+            yield cls(engine)
+        finally:
+            await asyncio.to_thread(engine.stop)
+
+    def close(self) -> None:
+        """Cancels what still runs and stops."""
+        self.engine.stop()
+
+    def __enter__(self) -> Planhub:
+        return self
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- requests ---
+
+    def submit(
+        self, request: Prompt, *, on_event: OnEvent | None = None, **fields: Any
+    ) -> PlanFuture:
+        """Begins a run and returns its future.
+
+        `request` is a PlanRequest, or a prompt (a string or a list of messages) with the fields of
+        `request`, `orchestration` and `policy` as keywords.  `on_event` is called with each event
+        as a map, on the engine's thread.  Raises BadRequest.
+        """
+        if not isinstance(request, PlanRequest):
+            asked = plan_request(request, **fields)
+        elif fields:
+            raise TypeError(f"a PlanRequest is complete: {', '.join(fields)} cannot be added")
+        else:
+            asked = checked(request)
+        return PlanFuture(self.engine.submit(asked, on_event=on_event))
+
+    def plan(
+        self, request: Prompt, *, on_event: OnEvent | None = None, **fields: Any
+    ) -> PlanResult:
+        """Runs a request and waits for its answer.  Raises PlanError; Ctrl-C cancels the run."""
+        future = self.submit(request, on_event=on_event, **fields)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    async def plan_async(
+        self, request: Prompt, *, on_event: OnEvent | None = None, **fields: Any
+    ) -> PlanResult:
+        """The same for trio and asyncio; cancelling the caller cancels the run."""
+        future = self.submit(request, on_event=on_event, **fields)
+        try:
+            return await future
+        except BaseException:
+            future.cancel()
+            raise
+
+    def stream(self, request: Prompt, **fields: Any) -> Iterator[dict[str, Any]]:
+        """Runs a request and yields its events; leaving the loop early cancels the run."""
+        events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        future = self.submit(request, on_event=events.put, **fields)
+        try:
+            while (event := _next(events, future))["event"] not in _LAST_EVENTS:
+                yield event
+            yield event
+        finally:
+            future.cancel()
+
+    # --- what it knows ---
+
+    def get(self, run_id: str) -> RunView | None:
+        """How a run stands or ended."""
+        return self.engine.get(run_id)
+
+    def models(self) -> tuple[ModelState, ...]:
+        """The models, and how they do."""
+        return self.engine.models()
+
+    def ledger(self) -> AccountsListed:
+        """The limits: spent, held, and what they are."""
+        return self.engine.accounts()
+
+
+def _engine(config: str | Path | Config | None, database: str | Path | None) -> Engine:
+    if not isinstance(config, Config):
+        config = configuration.load(config, os.environ)
+    place = database or config.server.database
+    if place is None:
+        logger.info("no database is configured: books and runs are kept in memory")
+    return Engine(config, None if place is None else Path(place))
+
+
+def _in_trio() -> bool:
+    return trio.lowlevel.in_trio_run()
+
+
+def _next(events: queue.SimpleQueue[dict[str, Any]], future: PlanFuture) -> dict[str, Any]:
+    """The next event; one whose run was lost ends in the error of its future instead."""
+    while True:
+        try:
+            return events.get(timeout=EVENT_WAIT_S)
+        except queue.Empty:
+            if future.done():
+                future.result()
