@@ -55,7 +55,7 @@ The host
 """
 
 from runtime.kernel.blocking import BlockingActor, BlockingContext
-from runtime.kernel.errors import ActorStopped, AskTimeout, SystemFailed, WrongThread
+from runtime.kernel.errors import ActorStopped, AskTimeout, SystemFailed, WaitTimeout, WrongThread
 from runtime.kernel.future import Future
 from runtime.kernel.host import Host, Service
 from runtime.kernel.system import REQUESTS, Statistics, System
@@ -72,5 +72,6 @@ __all__ = [
     "Statistics",
     "System",
     "SystemFailed",
+    "WaitTimeout",
     "WrongThread",
 ]

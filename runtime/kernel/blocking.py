@@ -14,21 +14,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 import pykka
-from pykka._envelope import Envelope
 
 from actors.base import Address, ChildSpec, Message, Timer
-from runtime.kernel.cell import decoder
+from runtime.kernel.codec import STOP, decoder
 from runtime.kernel.errors import reason_of
 from runtime.kernel.future import Future
+from runtime.kernel.inbox import Inbox, Shift
 from runtime.kernel.lifecycle import Lifecycle, State, Then
-from runtime.kernel.mailbox import STOP
 from runtime.kernel.refs import post
 from runtime.kernel.supervision import End
 
@@ -36,11 +34,10 @@ if TYPE_CHECKING:
     from runtime.kernel.supervisor import Supervisor
     from runtime.kernel.system import System
 
-__all__ = ["MESSAGES_PER_BATCH", "BlockingActor", "BlockingCell", "BlockingContext"]
+__all__ = ["BlockingActor", "BlockingCell", "BlockingContext"]
 
 logger = logging.getLogger("planhub.kernel")
 
-MESSAGES_PER_BATCH = 512
 JOIN_S = 1.0
 
 
@@ -80,91 +77,6 @@ class BlockingActor:
 
     def stopped(self) -> None:
         """Called once at the end, but not after a failure."""
-
-
-class Inbox:
-    """Encoded messages from the system to the thread; pykka's `ActorInbox` besides.
-
-    `taken` is written by the thread, `accepted` by the system.
-    """
-
-    __slots__ = ("_arrived", "_queue", "accepted", "post", "taken")
-
-    def __init__(self) -> None:
-        self._queue: deque[bytes] = deque()
-        self._arrived = threading.Condition()
-        self.post: Callable[[Envelope[Any]], None] | None = None
-        self.accepted = 0
-        self.taken = 0
-
-    def push(self, data: bytes) -> None:
-        self.accepted += 1
-        with self._arrived:
-            self._queue.append(data)
-            self._arrived.notify()
-
-    def nudge(self) -> None:
-        """Has waiting threads look at their shifts again."""
-        with self._arrived:
-            self._arrived.notify_all()
-
-    def take(self, shift: Shift) -> list[bytes]:
-        """What has arrived, up to an order to stop, waited for; nothing once the shift leaves.
-
-        Never for a shift that was abandoned: the next one's thread waits here too.
-        """
-        batch: list[bytes] = []
-        with self._arrived:
-            self._arrived.wait_for(lambda: self._queue or shift.leaving)
-            while self._queue and not shift.leaving and len(batch) < MESSAGES_PER_BATCH:
-                data = self._queue.popleft()
-                self.taken += 1
-                if data is STOP:
-                    shift.ordered_to_stop = True
-                else:
-                    batch.append(data)
-        return batch
-
-    def leftovers(self) -> list[bytes]:
-        """Takes out what nobody will handle; orders are no messages."""
-        with self._arrived:
-            left = [data for data in self._queue if data is not STOP]
-            self._queue.clear()
-        return left
-
-    # --- pykka's ActorInbox ---
-
-    def put(self, envelope: Envelope[Any], /) -> None:
-        assert self.post is not None, "the inbox belongs to no cell yet"
-        self.post(envelope)
-
-    def get(self) -> Envelope[Any]:
-        """The next message, waited for as long as it takes."""
-        with self._arrived:
-            self._arrived.wait_for(lambda: self._queue)
-            self.taken += 1
-            return Envelope(self._queue.popleft())
-
-    def empty(self) -> bool:
-        return not self._queue
-
-
-class Shift:
-    """One incarnation's thread.  `over` tells it to take no further batch."""
-
-    __slots__ = ("error", "lost", "ordered_to_stop", "over", "thread")
-
-    thread: threading.Thread
-
-    def __init__(self) -> None:
-        self.over = False
-        self.ordered_to_stop = False
-        self.error: BaseException | None = None
-        self.lost: list[bytes] = []
-
-    @property
-    def leaving(self) -> bool:
-        return self.over or self.ordered_to_stop
 
 
 class BlockingCell(Lifecycle, pykka.ThreadingActor):

@@ -13,20 +13,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
-from weakref import WeakKeyDictionary
 
 import msgspec
 import pykka
 
 from actors.base import Actor, ChildSpec, Message, Restart, Timer
+from runtime.kernel.codec import KILL, STOP, decoder, encode
 from runtime.kernel.context import CellContext
 from runtime.kernel.errors import reason_of
 from runtime.kernel.future import Future
 from runtime.kernel.lifecycle import Lifecycle, State, Then
-from runtime.kernel.mailbox import KILL, STOP, Mailbox, encode
+from runtime.kernel.mailbox import Mailbox
 from runtime.kernel.refs import post
 from runtime.kernel.supervision import End
 
@@ -34,25 +33,11 @@ if TYPE_CHECKING:
     from runtime.kernel.supervisor import Supervisor
     from runtime.kernel.system import System
 
-__all__ = ["MESSAGES_PER_TURN", "Cell", "decoder"]
+__all__ = ["MESSAGES_PER_TURN", "Cell"]
 
 logger = logging.getLogger("planhub.kernel")
 
 MESSAGES_PER_TURN = 64
-
-
-_decoders: WeakKeyDictionary[type, Callable[[bytes], Any]] = WeakKeyDictionary()
-
-
-def decoder(behaviour: type) -> Callable[[bytes], Any]:
-    """The decoder of the union that a behaviour class names in `receives`, made once."""
-    decode = _decoders.get(behaviour)
-    if decode is None:
-        receives = getattr(behaviour, "receives", None)
-        if receives is None:
-            raise TypeError(f"{behaviour.__name__} does not say what it receives")
-        decode = _decoders[behaviour] = msgspec.msgpack.Decoder(receives).decode
-    return decode
 
 
 class Cell(Lifecycle, pykka.Actor):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from actors.base import Address, Message
-from runtime.kernel.mailbox import type_name
+from runtime.kernel.codec import type_name
 
 __all__ = ["DeadLetterKind", "DeadLetters"]
 

@@ -2,8 +2,9 @@
 
 pykka.ActorDeadError
 └── ActorStopped   the asked actor is not there, ended, or ended before it answered
-pykka.Timeout
-└── AskTimeout     time: no answer before the ask's deadline
+pykka.Timeout, TimeoutError
+├── AskTimeout     time: no answer before the ask's deadline
+└── WaitTimeout    time: `get` was not to wait any longer; the ask goes on
 RuntimeError
 ├── WrongThread    the caller: blocking on the engine's own thread would wait for itself
 └── SystemFailed   us: the root supervisor, or a service beside it, gave up
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import pykka
 
-__all__ = ["ActorStopped", "AskTimeout", "SystemFailed", "WrongThread", "reason_of"]
+__all__ = ["ActorStopped", "AskTimeout", "SystemFailed", "WaitTimeout", "WrongThread", "reason_of"]
 
 LONGEST_REASON = 300
 
@@ -22,8 +23,12 @@ class ActorStopped(pykka.ActorDeadError):
     """The asked actor is not there, or ended before it answered."""
 
 
-class AskTimeout(pykka.Timeout):
+class AskTimeout(pykka.Timeout, TimeoutError):
     """No answer came before the ask's deadline."""
+
+
+class WaitTimeout(pykka.Timeout, TimeoutError):
+    """A future was not settled in the time that `get` was given; it still may be."""
 
 
 class WrongThread(RuntimeError):

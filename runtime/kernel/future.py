@@ -22,7 +22,7 @@ from weakref import WeakKeyDictionary
 import pykka
 
 from runtime.kernel.awaiting import LoopBridge, settled
-from runtime.kernel.errors import WrongThread
+from runtime.kernel.errors import WaitTimeout, WrongThread
 
 if TYPE_CHECKING:
     from pykka._future import GetHookFunc
@@ -146,7 +146,7 @@ class Future(pykka.Future[T]):
         """The value, waited for `timeout` seconds (None: as long as it takes).
 
         Raises:
-            pykka.Timeout: not settled in time.
+            WaitTimeout: not settled in time.
             WrongThread: not settled, and this is the thread that has to do it.
             Exception: what it was settled with.
         """
@@ -169,7 +169,7 @@ class Future(pykka.Future[T]):
         self.add_done_callback(release)
         try:
             if not latch.wait(timeout):
-                raise pykka.Timeout(f"{timeout} seconds")
+                raise WaitTimeout(f"not settled within {timeout} s")
         finally:
             self.remove_done_callback(release)
 

@@ -20,7 +20,7 @@ from typing import TypeAlias
 import trio
 
 from actors.base import SupervisorSpec
-from runtime.kernel.errors import SystemFailed, reason_of
+from runtime.kernel.errors import SystemFailed, WrongThread, reason_of
 from runtime.kernel.future import Future
 from runtime.kernel.system import System
 
@@ -80,6 +80,8 @@ class Host:
         thread = self._thread
         if thread is None:
             return
+        if thread is threading.current_thread():
+            raise WrongThread("the engine's thread cannot wait for its own end")
         self.system.shutdown()
         thread.join(timeout)
         if thread.is_alive():

@@ -10,6 +10,7 @@ incarnation; an ask whose command is still in the mailbox hears only of the end 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ class State(Enum):
     ENDED = "ended for good"
 
 
-class Lifecycle:
+class Lifecycle(ABC):
     """The part of a child that its supervisor and those who monitor it deal with."""
 
     def __init__(self, system: System, spec: ChildSpec, supervisor: Supervisor) -> None:
@@ -53,29 +54,29 @@ class Lifecycle:
 
     # --- for the supervisor; each kind of cell has its own way of doing these ---
 
+    @abstractmethod
     def begin(self) -> None:
         """Starts an incarnation."""
-        raise NotImplementedError
 
+    @abstractmethod
     def suspend(self, reason: str, then: Then) -> None:
         """Ends the incarnation, keeps the mailbox, then calls `then`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def drain(self, then: Then) -> None:
         """Has what is queued handled, within `shutdown_s`, ends for good, then calls `then`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def order_stop(self) -> None:
         """Ends for good before the next message; it is not started again."""
-        raise NotImplementedError
 
+    @abstractmethod
     def order_stop_after_queue(self) -> None:
         """Ends for good once what is queued has been handled; it is not started again."""
-        raise NotImplementedError
 
+    @abstractmethod
     def order_kill(self) -> None:
         """Ends this incarnation as after a failure, before the next message."""
-        raise NotImplementedError
 
     def announce(self, reason: str) -> None:
         """Tells those who monitor that this incarnation has ended."""
@@ -97,34 +98,35 @@ class Lifecycle:
         if then is not None:
             then()
 
+    @abstractmethod
     def _abandon(self) -> None:
         """Ends the incarnation without a word to its behaviour."""
-        raise NotImplementedError
 
     # --- what happens to it ---
 
     @property
+    @abstractmethod
     def full(self) -> bool:
         """True when new work may not enter."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def position(self) -> int:
         """The place of the message accepted last, counted from the first ever."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def taken(self) -> int:
         """How many messages have left the user lane; an ask beyond that is still queued."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def queued_messages(self) -> int:
-        raise NotImplementedError
+        """How many messages wait."""
 
+    @abstractmethod
     def accept(self, data: bytes) -> None:
         """Puts an encoded message into the user lane."""
-        raise NotImplementedError
 
     @property
     def draining(self) -> bool:

@@ -11,27 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
 from pykka._envelope import Envelope
 
-from actors.base import Message
+from runtime.kernel.codec import KILL, STOP
 
-__all__ = ["KILL", "STOP", "Mailbox", "encode", "type_name"]
-
-encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
-
-
-class Stop(Message, frozen=True, gc=False):
-    """To a cell: end, for good."""
-
-
-class Kill(Message, frozen=True, gc=False):
-    """To a cell: end as after a failure."""
-
-
-STOP = encode(Stop())
-KILL = encode(Kill())
-"""Orders to the cell itself, known by identity: no message from elsewhere is these objects."""
+__all__ = ["Mailbox"]
 
 
 class Mailbox:
@@ -114,12 +98,3 @@ class Mailbox:
 
     def empty(self) -> bool:
         return not self.urgent and not self.user
-
-
-def type_name(data: bytes) -> str:
-    """The class name of an encoded message: all of it that may be logged."""
-    try:
-        fields = msgspec.msgpack.decode(data)
-    except msgspec.DecodeError:
-        return "?"
-    return fields[0] if isinstance(fields, list) and fields else "?"

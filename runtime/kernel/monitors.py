@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from actors.base import Address, Down
 from runtime.kernel.cell import Cell
+from runtime.kernel.codec import encode
 from runtime.kernel.lifecycle import Lifecycle
-from runtime.kernel.mailbox import encode
 
 if TYPE_CHECKING:
     from runtime.kernel.asks import Ask

@@ -34,12 +34,12 @@ from actors.events import Event
 from runtime.kernel.asks import PREFIX, Asks
 from runtime.kernel.blocking import BlockingCell
 from runtime.kernel.cell import Cell
+from runtime.kernel.codec import encode
 from runtime.kernel.dead_letters import DeadLetterKind, DeadLetters
 from runtime.kernel.errors import ActorStopped, SystemFailed
 from runtime.kernel.future import Future, Home
 from runtime.kernel.handover import Handover
 from runtime.kernel.lifecycle import Lifecycle
-from runtime.kernel.mailbox import encode
 from runtime.kernel.monitors import Monitors
 from runtime.kernel.supervision import End
 from runtime.kernel.supervisor import Child, Supervisor

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, ClassVar, TypeAlias
 
+import pykka
+
 from actors.base import (
     Actor,
     Address,
@@ -311,8 +313,9 @@ class Rig:
         self.until(lambda: self.system.ended)
 
 
-def error_of(future: Future[Any]) -> BaseException | None:
+def error_of(future: pykka.Future[Any]) -> BaseException | None:
     """What a settled future holds instead of a value."""
+    assert isinstance(future, Future)
     assert future.done()
     try:
         future.get(timeout=0)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from actors.base import Strategy, SupervisorSpec
 from runtime.kernel import ActorStopped, AskTimeout, Future
-from tests.runtime.kernel.rig import Answer, Crash, Mute, Question, Rig, Say, error_of
+from tests.runtime.kernel.rig import Answer, Crash, Monitor, Mute, Question, Rig, Say, error_of
 
 
 def test_a_reply_settles() -> None:
@@ -88,8 +88,6 @@ def test_an_ask_after_the_end_is_settled() -> None:
 
 def test_an_actor_may_monitor_its_asker() -> None:
     """An ask is an address like any other: its end is a `Down`."""
-    from tests.runtime.kernel.rig import Monitor
-
     rig = Rig()
     rig.start(rig.probe("a"), rig.probe("b"))
     future = rig.ask("a", Mute, timeout_s=5)

@@ -202,6 +202,7 @@ def test_refs_reach_it(rig: Rig) -> None:
     ref = rig.system.ref("store")
     ref.tell(Say("x"))
     future = ref.ask(Question("", "t"), block=False)
+    assert isinstance(future, Future)
     rig.until(future.done)
     assert future.get() == Answer("t", 1)
     stopping = ref.stop(block=False)

@@ -215,8 +215,18 @@ def test_services_run_beside() -> None:
     assert ready.wait(PATIENCE_S)
     called = threading.Event()
     engine.call_soon(lambda: seen.append(threading.get_ident()))
+    raised: list[BaseException] = []
+
+    def stop_here() -> None:
+        try:
+            engine.stop()
+        except WrongThread as error:
+            raised.append(error)
+
+    engine.call_soon(stop_here)
     engine.call_soon(called.set)
     assert called.wait(PATIENCE_S)
+    assert len(raised) == 1
     engine.stop()
     assert seen[-1] == "cancelled"
     assert "short" in seen

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from runtime.kernel.mailbox import Mailbox, encode
+from runtime.kernel.codec import encode
+from runtime.kernel.mailbox import Mailbox
 from tests.runtime.kernel.rig import Leave, Monitor, Relay, Rig, Say
 
 

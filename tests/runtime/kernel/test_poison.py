@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.base import Down
-from runtime.kernel.mailbox import encode
+from runtime.kernel.codec import encode
 from tests.runtime.kernel.rig import Crash, Job, Rig, error_of
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from actors.base import Strategy, SupervisorSpec
 from tests.runtime.kernel.rig import Crash, Later, Relay, Rig, Say
 
@@ -64,8 +66,6 @@ def test_crashing_at_the_end_is_an_end() -> None:
 
 def test_a_system_has_one_tree() -> None:
     """Started once; an ended system stays ended."""
-    import pytest
-
     rig = Rig().start()
     with pytest.raises(RuntimeError, match="one tree"):
         rig.start()

@@ -8,7 +8,7 @@ import weakref
 import pykka
 import pytest
 
-from actors.base import Restart
+from actors.base import Actor, ChildSpec, Restart
 from runtime.kernel import ActorStopped
 from runtime.kernel.cell import Cell
 from tests.runtime.kernel.rig import Crash, Leave, Question, Rig, Say
@@ -98,8 +98,6 @@ def test_an_address_can_be_used_again() -> None:
 
 def test_a_behaviour_that_does_not_say_what_it_receives() -> None:
     """It cannot be hosted."""
-    from actors.base import Actor, ChildSpec
-
     rig = Rig().start()
     rig.system.spawn(ChildSpec("run:1", Actor, Restart.TEMPORARY))
     future = rig.ask("run:1", Question)

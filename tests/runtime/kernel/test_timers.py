@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.kernel.timers import Timers
-from tests.runtime.kernel.rig import Crash, Later, Leave, Rig
+from tests.runtime.kernel.rig import Crash, Later, Leave, Rig, Say
 
 
 def test_timers_end_with_their_incarnation() -> None:
@@ -29,8 +29,6 @@ def test_a_cancelled_timer_is_silent() -> None:
     rig = Rig()
     rig.start(rig.probe("a"))
     context = rig.system.cells["a"].behaviour.ctx  # type: ignore[union-attr]
-    from tests.runtime.kernel.rig import Say
-
     timer = context.after(1, Say("never"))
     context.after(1, Say("once"))
     for unknown in (timer, timer, 999):
