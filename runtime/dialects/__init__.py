@@ -1,0 +1,6 @@
+"""Vendors' wire formats, without I/O: a call to an HTTP request, an HTTP answer to an outcome.
+
+`port` is the contract; `openai` and `anthropic` fulfil it.  They share `parameters` (what a call
+asks for, and what a model turned out not to take), `errors` (what vendors say instead of an
+answer), `outcomes` (the few ways a call ends) and `headers`.
+"""
