@@ -1,0 +1,367 @@
+"""The single writer of money: admits runs, holds, settles, releases, and keeps the journal.
+
+The arithmetic is :class:`~actors.domain.accounts.Books`; what is durable and when is
+:class:`~actors.commits.Commits`.  Here is who is answered, and who waits:
+
+* What fits is held at once.  If the leases cover it the answer goes out at once too, otherwise
+  when the commit that takes the missing lease is durable.  So whatever was sent to a vendor is
+  covered by something that survives the process.
+* What does not fit because it is *spent* is refused at once.  What does not fit only because
+  others *hold* waits in one line, at most five seconds and not beyond its deadline.  Nobody is
+  overtaken under an account for which he waits.
+* A settlement is written with its outcome.  One that nobody reserved, or a second one, changes
+  nothing and is counted.
+* A run whose orchestrator crashed may have calls at a vendor that nobody will hear of: they are
+  charged in full, as uncertain.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, TypeAlias, assert_never, cast
+
+import msgspec
+from msgspec.structs import replace
+
+from actors.base import Actor, Context, Down, Message
+from actors.commits import Commits, GatherOver, PauseOver
+from actors.domain import entries
+from actors.domain.accounts import Books, Hold, RunAccounts, Short
+from actors.domain.balance import Balance
+from actors.domain.money import MOST_NANO, month_of
+from actors.protocol import (
+    AccountsListed,
+    Admit,
+    Admitted,
+    AttemptReleased,
+    BooksLoaded,
+    CommitFailed,
+    Committed,
+    EndRun,
+    GetAccounts,
+    LeaseReturned,
+    LedgerMessage,
+    ReconfigureLedger,
+    Refused,
+    Release,
+    Reserve,
+    Reserved,
+    RunBegan,
+    RunClosed,
+    RunEnded,
+    Settle,
+)
+from actors.waiting import Asked, Line, WaitOver
+
+LOOK_S = 1.0
+RUN_PREFIX = "run:"
+MOST_COST_NANO = MOST_NANO // 1000
+"""What a vendor's bill for one call is believed up to; sums of more would leave 64 bits."""
+
+_Owner: TypeAlias = Literal["run", "key", "installation", "storage"]
+
+
+class LookAround(Message, frozen=True, gc=False):
+    """Time to return what is leased in vain, and to see who has waited too long for storage."""
+
+
+_Received: TypeAlias = LedgerMessage | GatherOver | PauseOver | WaitOver | LookAround
+
+
+class CostLedger(Actor):
+    """`limit_nano` is what the whole installation may spend in a month; None is no limit."""
+
+    receives: ClassVar[Any] = _Received
+
+    def __init__(self, ctx: Context, limit_nano: int | None = None) -> None:
+        super().__init__(ctx)
+        self._books = Books(limit_nano)
+        self._commits = Commits(ctx)
+        self._line = Line(ctx)
+        self._recorded: set[str] = set()
+        self._looking = False
+        self._unknown = 0
+        self._overruns = 0
+
+    def __repr__(self) -> str:
+        books = self._books
+        return (
+            f"<CostLedger {self._commits}: {len(books.runs)} runs, {len(books.holds)} holds, "
+            f"{len(self._line)} waiting, {self._overruns} overruns>"
+        )
+
+    def started(self) -> None:
+        self._books.turn(month_of(self.ctx.wall()))
+        self._commits.load()
+
+    def stopped(self, reason: str) -> None:  # noqa: ARG002  whatever the reason
+        self._return_leases()
+        self._commits.flush_all()
+
+    def receive(self, message: _Received) -> None:
+        match message:
+            case Admit():
+                self._admit(message)
+            case Reserve():
+                self._ask(message)
+            case Settle():
+                self._settle(message)
+            case Release():
+                self._release(message)
+            case EndRun():
+                self._end_run(message)
+            case GetAccounts():
+                self._report(message)
+            case ReconfigureLedger():
+                self._reconfigure(message)
+            case Committed():
+                self._committed(message)
+            case CommitFailed():
+                self._commit_failed(message)
+            case BooksLoaded():
+                self._loaded(message)
+            case Down():
+                self._down(message)
+            case GatherOver():
+                self._commits.gather_over()
+            case PauseOver():
+                self._commits.pause_over()
+                self._serve_line()
+            case WaitOver():
+                self._wait_over(message)
+            case LookAround():
+                self._look_around()
+            case _:
+                assert_never(message)
+        self._commits.flush()
+        self._keep_looking()
+
+    # --- money asked for ---
+
+    def _admit(self, admit: Admit) -> None:
+        self.ctx.monitor(RUN_PREFIX + admit.ticket)
+        self._ask(admit)
+
+    def _ask(self, asked: Asked) -> None:
+        """Answers, or lets wait."""
+        self._books.turn(month_of(self.ctx.wall()))
+        short = self._try(asked, self._line.blocked)
+        if short is not None and not self._line.join(asked, short):
+            self._refuse(asked, short)
+
+    def _try(self, asked: Asked, blocked: set[Balance]) -> Short | None:
+        """None when `asked` is dealt with; else what it waits for."""
+        if not self._commits.open:
+            return Short(0, (), None)
+        found = self._hold(asked, blocked)
+        if isinstance(found, Short):
+            if found.final is None:
+                return found
+            self._refuse(asked, found)
+        elif found is None:
+            self._refuse(asked, Short(0, (), None))
+        else:
+            self._held(asked, found)
+        return None
+
+    def _hold(self, asked: Asked, blocked: set[Balance]) -> RunAccounts | Hold | Short | None:
+        """What is held for `asked` now or was before; None for a run that nobody knows."""
+        books = self._books
+        run = books.runs.get(asked.ticket if isinstance(asked, Admit) else asked.run)
+        if isinstance(asked, Admit):
+            return run or books.admit(asked.order, asked.want_nano, asked.least_nano, blocked)
+        if run is None:
+            return None
+        return books.holds.get(asked.ticket) or books.reserve(run, asked, self.ctx.wall(), blocked)
+
+    def _held(self, asked: Asked, held: RunAccounts | Hold) -> None:
+        """Records it, and answers as soon as it is covered."""
+        if isinstance(asked, Admit):
+            self._record(asked)
+        elif isinstance(held, Hold):
+            self._commits.write(entries.reserved(held))
+        covered = True
+        for balance in held.shared:
+            if amount := balance.lease_more():
+                self._commits.lease(balance, amount)
+            covered = covered and balance.is_covered
+        if covered or (isinstance(held, Hold) and held.run.answered and not held.beyond_pot):
+            self._answer(asked)
+        else:
+            self._commits.answer_after(asked)
+
+    def _record(self, admit: Admit) -> None:
+        if admit.ticket not in self._recorded:
+            self._recorded.add(admit.ticket)
+            self._commits.write(RunBegan(admit.order, self.ctx.wall()))
+
+    def _answer(self, asked: Asked) -> None:
+        """Says yes, unless the hold is gone by now."""
+        held = (self._books.runs if isinstance(asked, Admit) else self._books.holds).get(
+            asked.ticket
+        )
+        match held:
+            case RunAccounts():
+                held.answered = True
+                self.ctx.reply(asked, Admitted(held.id, held.pot))
+            case Hold():
+                held.answered = True
+                reserved = Reserved(asked.ticket, held.amount, held.max_tokens, held.clamped)
+                self.ctx.reply(asked, reserved)
+            case None:
+                self._refuse(asked, Short(0, (), None))
+
+    def _refuse(self, asked: Asked, short: Short) -> None:
+        """Says no, for the account that is short for good or, failing that, the first one."""
+        balance = short.final or next(iter(short.balances), None)
+        if balance is None:
+            self.ctx.reply(asked, Refused(asked.ticket, "storage", 0, 0, 0, short.needed))
+            return
+        if isinstance(asked, Admit):
+            self._record(asked)
+        owner = cast(_Owner, balance.owner.partition(":")[0])
+        figures = (balance.limit or 0, balance.spent, balance.held, short.needed)
+        self.ctx.reply(asked, Refused(asked.ticket, owner, *figures))
+
+    # --- the line ---
+
+    def _serve_line(self) -> None:
+        if len(self._line) and self._commits.open:
+            self._books.turn(month_of(self.ctx.wall()))
+            self._line.serve(self._try)
+
+    def _wait_over(self, over: WaitOver) -> None:
+        if (waiting := self._line.leave(over.place)) is not None:
+            self._refuse(waiting.asked, waiting.short)
+            self._serve_line()
+
+    def _send_away(self, ticket: str, run: str | None = None) -> None:
+        """Refuses whoever waits under `ticket`, or for `run`."""
+        for waiting in self._line.leave_for(run, ticket):
+            self._refuse(waiting.asked, waiting.short)
+
+    # --- money settled ---
+
+    def _settle(self, settle: Settle) -> None:
+        call = settle.call
+        cost = min(max(0, call.cost_nano), MOST_COST_NANO)
+        hold = self._books.settle(call.attempt_id, cost)
+        if hold is None:
+            self._unknown += 1
+            return
+        self._overruns += cost > hold.amount
+        call = call if cost == call.cost_nano else replace(call, cost_nano=cost)
+        self._commits.write(entries.settled(hold, call, settle.text, self.ctx.wall()))
+        self._serve_line()
+
+    def _release(self, release: Release) -> None:
+        self._send_away(release.ticket)
+        if self._books.release(release.ticket) is not None:
+            self._commits.write(AttemptReleased(release.ticket))
+        self._serve_line()
+
+    # --- the end of runs ---
+
+    def _end_run(self, end: EndRun) -> None:
+        self.ctx.demonitor(RUN_PREFIX + end.ticket)
+        if self._commits.failing and end.ticket not in self._recorded:
+            self._send_away(end.ticket, end.ticket)
+            self.ctx.reply(end, RunEnded(end.ticket, durable=False))
+            return
+        self._close_run(end.ticket, end.status, end.body, end.http_status)
+        self._commits.answer_after(end)
+
+    def _down(self, down: Down) -> None:
+        """An orchestrator has ended before its run."""
+        run = down.address.removeprefix(RUN_PREFIX)
+        accounts = self._books.runs.get(run)
+        if accounts is not None and down.crashed:
+            for attempt in list(accounts.attempts):
+                hold = self._books.holds[attempt]
+                if hold.answered:
+                    self._charge_in_full(hold)
+        self._send_away(run, run)
+        if run in self._recorded:
+            body = {"error": "internal error", "code": "internal", "id": run}
+            self._close_run(run, "failed", msgspec.json.encode(body), 500)
+
+    def _charge_in_full(self, hold: Hold) -> None:
+        self._books.settle(hold.asked.ticket, hold.amount)
+        self._commits.write(entries.uncertain(hold, self.ctx.wall()))
+
+    def _close_run(self, run: str, status: str, body: bytes, http_status: int) -> None:
+        self._send_away(run, run)
+        if (accounts := self._books.runs.get(run)) is not None:
+            for hold in self._books.end(accounts):
+                self._commits.write(AttemptReleased(hold.asked.ticket))
+        self._recorded.discard(run)
+        self._commits.write(RunClosed(run, status, body, http_status, self.ctx.wall()))
+        self._serve_line()
+        self._return_leases_when_idle()
+
+    # --- storage answers ---
+
+    def _loaded(self, loaded: BooksLoaded) -> None:
+        if self._commits.loaded(loaded):
+            self._books.load(loaded.accounts)
+            self._serve_line()
+
+    def _committed(self, committed: Committed) -> None:
+        if (batch := self._commits.committed(committed)) is None:
+            return
+        for asked in batch.asked:
+            self._answer(asked)
+        for end in batch.ended:
+            self.ctx.reply(end, RunEnded(end.ticket))
+        self._serve_line()
+        self._return_leases_when_idle()
+
+    def _commit_failed(self, failed: CommitFailed) -> None:
+        for asked in self._commits.failed(failed):
+            self._take_back(asked)
+
+    def _take_back(self, asked: Asked) -> None:
+        """Undoes what was held for somebody who was not answered, and refuses him."""
+        if isinstance(asked, Admit):
+            if (run := self._books.runs.get(asked.ticket)) is not None:
+                self._books.end(run)
+        elif self._books.release(asked.ticket) is not None:
+            self._commits.write(AttemptReleased(asked.ticket))
+        self._refuse(asked, Short(0, (), None))
+
+    # --- housekeeping ---
+
+    def _look_around(self) -> None:
+        self._looking = False
+        self._books.turn(month_of(self.ctx.wall()))
+        self._books.look()
+        self._return_leases()
+        asked, ended = self._commits.overdue()
+        for late in asked:
+            self._take_back(late)
+        for end in ended:
+            self.ctx.reply(end, RunEnded(end.ticket, durable=False))
+        self._serve_line()
+
+    def _return_leases_when_idle(self) -> None:
+        """At once, so that a process that just ends leaves nothing leased."""
+        if not self._books.runs:
+            self._return_leases()
+
+    def _return_leases(self) -> None:
+        for balance, amount in self._books.spare_leases():
+            self._commits.write(LeaseReturned(balance.owner, balance.window, amount))
+
+    def _keep_looking(self) -> None:
+        idle = not self._books.runs and self._books.idle and self._commits.idle
+        if not self._looking and not idle:
+            self._looking = True
+            self.ctx.after(LOOK_S, LookAround())
+
+    def _reconfigure(self, message: ReconfigureLedger) -> None:
+        self._books.limit(message.limit_nano)
+        self._serve_line()
+
+    def _report(self, asked: GetAccounts) -> None:
+        self._books.turn(month_of(self.ctx.wall()))
+        listed = tuple(self._books.report())
+        self.ctx.reply(asked, AccountsListed(asked.ticket, listed, self._unknown, self._overruns))
