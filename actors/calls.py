@@ -24,9 +24,9 @@ from actors.domain import retry
 from actors.domain.admission import Share, quote
 from actors.domain.model import Model, Usage
 from actors.domain.pricing import BYTES_PER_TOKEN, cost_nano, input_estimate
-from actors.domain.schema import is_heavy, problems
+from actors.domain.schema import NOT_JSON, is_heavy, problems
 from actors.domain.selection import escalation
-from actors.domain.text import json_in
+from actors.domain.text import json_in, visible
 from actors.protocol import (
     Answer,
     CallErrorKind,
@@ -50,8 +50,6 @@ from actors.strategies.plan import Answered, Call, Outcome, Unanswered, Unanswer
 
 RETRY_ALLOWANCE = 12
 """Attempts beyond the first of each call, for all calls of a run together."""
-
-NOT_JSON = "the answer is not JSON"
 
 
 class Stage(Enum):
@@ -248,12 +246,20 @@ class Calls:
         """An answer has come; with a schema it is validated, elsewhere when that may take long."""
         if (attempt := self._attempts.get(completed.ticket)) is None:
             return
-        attempt.answer = completed.answer
+        answer = completed.answer
+        if not visible(answer.text).strip():
+            empty = "it said nothing but hidden reasoning"
+            self._failed(
+                attempt,
+                CallFailed(attempt.id, "empty", empty, usage=answer.usage, written=True),
+            )
+            return
+        attempt.answer = answer
         attempt.latency_ms = completed.latency_s * 1000
         schema = attempt.call.schema
         if schema is None:
             self._answered(attempt, ())
-        elif (found := json_in(completed.answer.text)) is None:
+        elif (found := json_in(answer.text)) is None:
             self._answered(attempt, (NOT_JSON,))
         elif is_heavy(schema, instance := found.encode()):
             attempt.stage = Stage.CHECKING

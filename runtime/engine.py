@@ -17,12 +17,9 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
+from actors.base import Address, Overloaded, Work
 from actors.cost_ledger import CostLedger
 from actors.domain.money import usd
-from actors.provider_pool import ProviderPool
-from actors.router import Router
-
-from actors.base import Address, Overloaded, Work
 from actors.errors import Draining, Internal, PlanError, RateLimited
 from actors.events import Event
 from actors.judge import Judge
@@ -40,15 +37,15 @@ from actors.protocol import (
     Order,
     Validate,
 )
+from actors.provider_pool import ProviderPool
+from actors.router import Router
 from actors.tree import Parts, orchestrator, pool_address, run_address, tree
 from runtime.config import Config, connections, to_edge, to_models, vendor_settings
 from runtime.frontends.wire import Edge, PlanRequest, error_from_body, to_order
 from runtime.kernel import ActorStopped, Future, Host, System
 from runtime.keys import ApiKey
 from runtime.runs import OnEvent, RunFuture, Runs, RunView
-from runtime.storage import reports
 from runtime.storage.memory import MemoryStorage
-from runtime.storage.sqlite import SqliteStorage
 from runtime.validation import Validator
 from runtime.vendors import VendorCaller, connect
 
@@ -95,13 +92,8 @@ class Engine:
 
     def _parts(self) -> Parts:
         config, database, edge = self.config, self.database, self.edge
-        journal = config.journal
         return Parts(
-            storage=MemoryStorage
-            if database is None
-            else lambda _: SqliteStorage(
-                database, durability=journal.durability, store_content=journal.store_content
-            ),
+            storage=MemoryStorage if database is None else partial(_sqlite, database, config),
             ledger=lambda ctx: CostLedger(ctx, edge.monthly_limit_nano),
             judge=Judge,
             router=partial(Router, models=to_models(config)),
@@ -172,7 +164,9 @@ class Engine:
         """How a run stands, or ended; None for one that nobody knows."""
         view = self.runs.view(run_id)
         if view is None and self.database is not None:
-            return reports.run_view(self.database, run_id)
+            from runtime.storage.reports import run_view
+
+            return run_view(self.database, run_id)
         return view
 
     # --- questions ---
@@ -251,6 +245,15 @@ class Engine:
     def _abort_work(self, address: Address, work_id: str) -> None:
         vendor = self.vendors.get(address.removeprefix(POOL_PREFIX))
         (self._validator if vendor is None else vendor).abort(work_id)
+
+
+def _sqlite(database: Path, config: Config, _: Any) -> Any:
+    from runtime.storage.sqlite import SqliteStorage
+
+    journal = config.journal
+    return SqliteStorage(
+        database, durability=journal.durability, store_content=journal.store_content
+    )
 
 
 def _lost(run: str, draining: bool) -> PlanError:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from actors.domain.model import Model
+from actors.domain.model import Model, Price
 from actors.domain.pricing import fixed_cost, input_bound, output_cost
 from actors.protocol import Candidate
 from actors.strategies.plan import Call, Finish
@@ -75,10 +75,13 @@ def max_tokens(call: Call, model: Model) -> int:
 
 def demand(calls: Sequence[Call], finish: Finish | None) -> Demand:
     """What to ask the ledger for before these calls."""
-    want = sum(quote(call, call.candidates[0].model).most_nano for call in calls)
-    least = sum(min(q.least_nano for q in _quotes(call)) for call in calls)
-    last_want, last_least = _finish(finish)
-    return Demand(want + last_want, least + last_least)
+    last = _last(finish)
+    best = [quote(call, call.candidates[0].model) for call in calls]
+    cheapest = [min(_quotes(call), key=lambda q: q.least_nano) for call in calls]
+    return Demand(
+        sum(map(last.most_with, best)) + last.most_nano,
+        sum(map(last.least_with, cheapest)) + last.least_nano,
+    )
 
 
 def share_out(granted_nano: int, calls: Sequence[Call], finish: Finish | None) -> list[Share]:
@@ -87,22 +90,53 @@ def share_out(granted_nano: int, calls: Sequence[Call], finish: Finish | None) -
     The best candidates come first while they fit, with fewer tokens if need be; else the
     cheapest do.
     """
+    last = _last(finish)
     quotes = [quote(call, call.candidates[0].model) for call in calls]
-    last_want, last_least = _finish(finish)
-    if sum(q.most_nano for q in quotes) + last_want <= granted_nano:
+    if sum(map(last.most_with, quotes)) + last.most_nano <= granted_nano:
         return [Share(call.candidates) for call in calls]
-    rest = granted_nano - last_least
+    rest = granted_nano - last.least_nano
     orders = [call.candidates for call in calls]
-    if sum(q.least_nano for q in quotes) > rest:
+    if sum(map(last.least_with, quotes)) > rest:
         orders = [_cheapest_first(call) for call in calls]
         quotes = [quote(call, o[0].model) for call, o in zip(calls, orders, strict=True)]
-    least = sum(q.least_nano for q in quotes)
-    room = sum(q.most_nano for q in quotes) - least
+    least = sum(map(last.least_with, quotes))
+    room = sum(map(last.most_with, quotes)) - least
     part, whole = (max(0, rest - least), room) if room > 0 else (0, 1)
     return [
         Share(order, q.least_tokens + (q.max_tokens - q.least_tokens) * min(part, whole) // whole)
         for order, q in zip(orders, quotes, strict=True)
     ]
+
+
+class _Last(Struct, frozen=True):
+    """The call that ends the run: it reads every answer, so a token of an answer is paid twice."""
+
+    most_nano: int
+    least_nano: int
+    reading_price: int
+
+    def most_with(self, first: Quote) -> int:
+        return first.most_nano + output_cost(first.max_tokens, self.reading_price)
+
+    def least_with(self, first: Quote) -> int:
+        return first.least_nano + output_cost(first.least_tokens, self.reading_price)
+
+
+def _last(finish: Finish | None) -> _Last:
+    """The cheapest way to finish; what has no price costs nothing that could be reserved."""
+    ways = [] if finish is None else [_way(finish, c.model.price) for c in finish.candidates]
+    return min(ways, key=lambda way: way.least_nano, default=_Last(0, 0, 0))
+
+
+def _way(finish: Finish, price: Price | None) -> _Last:
+    if price is None:
+        return _Last(0, 0, 0)
+    fixed = fixed_cost(finish.input_tokens, price)
+    return _Last(
+        fixed + output_cost(finish.max_tokens, price.output),
+        fixed + output_cost(min(finish.max_tokens, LEAST_TOKENS), price.output),
+        max(price.input, price.cache_read, price.cache_write),
+    )
 
 
 def _quotes(call: Call) -> list[Quote]:
@@ -111,17 +145,3 @@ def _quotes(call: Call) -> list[Quote]:
 
 def _cheapest_first(call: Call) -> tuple[Candidate, ...]:
     return tuple(sorted(call.candidates, key=lambda c: quote(call, c.model).least_nano))
-
-
-def _finish(finish: Finish | None) -> tuple[int, int]:
-    """The cheapest last call: at its worst, and with the fewest tokens of use."""
-    if finish is None:
-        return 0, 0
-    costs = [
-        (fixed + output_cost(finish.max_tokens, price.output),
-         fixed + output_cost(min(finish.max_tokens, LEAST_TOKENS), price.output))
-        for candidate in finish.candidates
-        if (price := candidate.model.price) is not None
-        for fixed in (fixed_cost(finish.input_tokens, price),)
-    ]  # fmt: skip
-    return min(costs, default=(0, 0))
