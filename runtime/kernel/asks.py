@@ -1,7 +1,7 @@
 """Asks: a future for one reply, under an address of its own for as long as it is open.
 
-An ask is settled exactly once: by the reply, by the end of whom it asked, by its deadline, or by
-the end of the system.  A reply that comes after that is a dead letter.
+An ask is settled exactly once: by the reply, by the end of whom it asked (which the end of the
+system is too), or by its deadline.  A reply that comes after that is a dead letter.
 """
 
 from __future__ import annotations
@@ -84,10 +84,6 @@ class Asks:
     def target_ended(self, ask: Ask, reason: str) -> None:
         self._close(ask)
         fail(ask.future, ActorStopped(f"{ask.target} ended before it answered: {reason}"))
-
-    def settle_all(self, reason: str) -> None:
-        for ask in list(self._open.values()):
-            self.target_ended(ask, reason)
 
     def _expired(self, ask: Ask, _: Timer) -> None:
         self._close(ask)

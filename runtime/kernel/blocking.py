@@ -129,7 +129,7 @@ class BlockingCell(Lifecycle, pykka.ThreadingActor):
             shift.lost = taken
             batch = self._decoded(decode, taken)
             if batch:
-                replies = behaviour.handle(batch)
+                replies = tuple(behaviour.handle(batch))
                 if shift is self._shift:
                     self.system.tell_all(replies)
             shift.lost = []
@@ -215,10 +215,7 @@ class BlockingCell(Lifecycle, pykka.ThreadingActor):
         self.inbox.push(STOP)
         self._be_patient()
 
-    def end(self, reason: str) -> None:
-        if self.state is State.ENDED:
-            return
-        super().end(reason)
+    def _release(self) -> None:
         for data in self.inbox.leftovers():
             self.system.dead_letters.record("stopped", self.address, data)
         pykka.ActorRegistry.unregister(self.actor_ref)

@@ -114,7 +114,7 @@ class Cell(Lifecycle, pykka.Actor):
 
     def accept(self, data: bytes) -> None:
         self.mailbox.push(data)
-        if not self.queued:
+        if not self.queued:  # written out: once per message
             self.queued = True
             self.system.ready(self)
 
@@ -248,12 +248,9 @@ class Cell(Lifecycle, pykka.Actor):
         self._say_goodbye("shutdown")
         self.end("shutdown")
 
-    def end(self, reason: str) -> None:
-        if self.state is State.ENDED:
-            return
+    def _release(self) -> None:
         if self._shutdown is not None:
             self.system.cancel(self._shutdown)
-        super().end(reason)
         for data in self.mailbox.leftovers():
             self.system.dead_letters.record("stopped", self.address, data)
         if "_actor_ref" in self.__dict__:

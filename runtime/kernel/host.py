@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from math import inf
 from typing import TypeAlias
 
@@ -45,6 +45,8 @@ class Host:
         self._token: trio.lowlevel.TrioToken | None = None
         self._dispatcher: trio.lowlevel.Task | None = None
         self._parked = False
+        self._claimed = False
+        self._ended = trio.Event()
 
     def __repr__(self) -> str:
         return f"<Host of {self.system!r}>"
@@ -65,6 +67,7 @@ class Host:
 
         Raises what kept it from starting.
         """
+        self._claim()
         started: Future[None] = Future()
         self._thread = threading.Thread(
             target=self._run_thread, args=(started,), name="planhub engine", daemon=True
@@ -99,7 +102,7 @@ class Host:
             self.system.detach()
 
     async def _run(self, started: Future[None]) -> None:
-        async with self.running():
+        async with self._running(STOP_S):
             started.set()
             await self._ended.wait()
 
@@ -110,9 +113,20 @@ class Host:
         """Runs the system inside this trio program for as long as the block does.
 
         When the system fails by itself, the block goes on: its asks raise, `failure` tells why.
+        At the end of the block actors have `timeout` seconds to handle what they have.
         """
+        self._claim()
+        async with self._running(timeout) as system:
+            yield system
+
+    def _claim(self) -> None:
+        if self._claimed:
+            raise RuntimeError("a host runs its system once")
+        self._claimed = True
+
+    @asynccontextmanager
+    async def _running(self, timeout: float) -> AsyncIterator[System]:
         self._token = trio.lowlevel.current_trio_token()
-        self._ended = trio.Event()
         self.system.attach(self._wake)
         raised: Exception | None = None
         try:
@@ -203,10 +217,8 @@ class Host:
             return
         token = self._token
         if token is not None:
-            try:
+            with suppress(trio.RunFinishedError):  # nothing is left to be woken
                 token.run_sync_soon(self._unpark)
-            except trio.RunFinishedError:
-                logger.debug("woken after the end")
 
     def _unpark(self) -> None:
         if self._parked:

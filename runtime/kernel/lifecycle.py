@@ -91,6 +91,7 @@ class Lifecycle(ABC):
         self.system.remove(self)
         self.supervisor.forget(self)
         self.system.monitors.announce(self, reason, final=True)
+        self._release()
         stops, self._stops = self._stops, None
         for future in stops or ():
             future.set(True)
@@ -101,6 +102,10 @@ class Lifecycle(ABC):
     @abstractmethod
     def _abandon(self) -> None:
         """Ends the incarnation without a word to its behaviour."""
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Counts what lies in the mailbox as dead letters, and leaves pykka."""
 
     # --- what happens to it ---
 

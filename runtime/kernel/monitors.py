@@ -66,19 +66,11 @@ class Monitors:
                 if watcher.watching is not None:
                     watcher.watching.discard(ended.address)
                 watcher.accept_urgent(encode(Down(ended.address, reason)))
-            elif isinstance(ended, Lifecycle):
-                self._announce_to_ask(address, ended, reason, final=final)
-
-    def _announce_to_ask(
-        self, address: Address, ended: Lifecycle, reason: str, *, final: bool
-    ) -> None:
-        ask = self._system.asks.get(address)
-        if ask is None:
-            return
-        if final or ask.position <= ended.taken:
-            self._system.asks.target_ended(ask, reason)
-        else:
-            self.watch(address, ended)
+            elif isinstance(ended, Lifecycle) and (ask := self._system.asks.get(address)):
+                if final or ask.position <= ended.taken:
+                    self._system.asks.target_ended(ask, reason)
+                else:
+                    self.watch(address, ended)
 
     def _find(self, address: Address) -> Lifecycle | Ask | None:
         return self._system.cells.get(address) or self._system.asks.get(address)

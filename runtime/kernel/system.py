@@ -241,7 +241,6 @@ class System:
         self.ended = True
         self.failure = failure
         self._ready.clear()
-        self.asks.settle_all(self.why_ended)
         self._handover.make(len(self._handover))
         self._stir()
 

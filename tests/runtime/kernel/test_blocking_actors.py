@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
-from actors.base import Command, Overloaded, Strategy, SupervisorSpec
-from runtime.kernel import ActorStopped, Future
+from actors.base import (
+    Address,
+    ChildSpec,
+    Command,
+    Message,
+    Overloaded,
+    Strategy,
+    SupervisorSpec,
+)
+from runtime.kernel import ActorStopped, BlockingActor, BlockingContext, Future
 from runtime.kernel.lifecycle import State
 from tests.runtime.kernel.rig import (
     PATIENCE_S,
@@ -127,6 +135,58 @@ def test_it_is_restarted_with_its_siblings(rig: Rig) -> None:
     rig.until(kept.done)
     assert kept.get(timeout=0) == Answer("t", 2)
     assert rig.log.incarnations == {"store": 2, "ledger": 2}
+
+
+def test_a_crash_while_it_is_waited_for(rig: Rig) -> None:
+    """The batch that was to be its last crashes: it is restarted with the others all the same."""
+    group = SupervisorSpec(
+        "group", Strategy.ONE_FOR_ALL, (rig.blocking("store"), rig.probe("ledger"))
+    )
+    rig.start(group)
+    asked = hold(rig, Explode)
+    rig.tell("ledger", Crash())
+    rig.gate.set()
+    rig.until(asked.done)
+    rig.advance(1)
+    assert ready(rig)
+    assert rig.log.incarnations == {"store": 2, "ledger": 2}
+
+
+@pytest.mark.parametrize("ending", ["stop", "ref", "shutdown"])
+def test_ending_what_waits_to_be_restarted(rig: Rig, ending: str) -> None:
+    """There is no thread to wait for; what is queued is counted."""
+    started(rig)
+    rig.system.kill("store")
+    rig.system.tell("store", Say("lost"))
+    match ending:
+        case "stop":
+            rig.system.stop("store")
+        case "ref":
+            assert rig.system.ref("store").stop(block=False).get() is True
+        case _:
+            rig.system.shutdown()
+    rig.run()
+    assert "store" not in rig.system.cells
+    assert rig.system.statistics().dead_letters == {"stopped": 1}
+
+
+def test_its_context(rig: Rig) -> None:
+    """It may tell from its thread, and look at the clocks."""
+
+    class Clock(BlockingActor):
+        receives = Question
+
+        def __init__(self, ctx: Any) -> None:
+            self.ctx: BlockingContext = ctx
+
+        def handle(self, batch: Sequence[Message]) -> Sequence[tuple[Address, Message]]:
+            self.ctx.tell("beside", Say(f"{self.ctx.now()} {self.ctx.wall()}"))
+            return ()
+
+    rig.start(ChildSpec("clock", Clock, blocking=True), rig.probe("beside"))
+    rig.system.tell("clock", Question("beside", "t"))
+    rig.until(lambda: len(rig.log.of("beside")) == 2)
+    assert rig.log.of("beside")[1] == "1000.0 1700001000.0"
 
 
 @pytest.mark.parametrize("shut_down", [True, False])

@@ -183,6 +183,17 @@ def test_a_failed_tree_ends_the_host() -> None:
     engine.stop()
 
 
+def test_a_failing_dispatcher_ends_the_system() -> None:
+    """A defect of the kernel's own is reported like any other failure, and nothing hangs."""
+    engine = host()
+    engine.start()
+    opened = engine.system.ask("a", lambda address: Mute(address, "t"), PATIENCE_S)
+    engine.call_soon(lambda: engine.system.arm(0.0, lambda _: 1 / 0))  # type: ignore[arg-type]
+    with pytest.raises(ActorStopped, match="division by zero"):
+        opened.get(PATIENCE_S)
+    engine.stop()
+
+
 def test_a_tree_that_cannot_start() -> None:
     """`start` raises what was wrong, and nothing is left running."""
     rig = Rig()
@@ -248,6 +259,18 @@ def test_stop_has_a_deadline() -> None:
     engine.stop(timeout=0.05)
     assert engine.system.ended
     rig.gate.set()
+
+
+def test_a_host_runs_once() -> None:
+    """A second start is refused and does no harm."""
+    engine = host()
+    engine.start()
+    try:
+        with pytest.raises(RuntimeError, match="once"):
+            engine.start()
+        assert engine.system.ask("a", question, PATIENCE_S).get(PATIENCE_S) == Answer("t", 1)
+    finally:
+        engine.stop()
 
 
 def test_stopping_what_never_started() -> None:

@@ -87,6 +87,9 @@ def test_a_ref_stops() -> None:
     assert isinstance(error_of(asked), ActorStopped)
     assert not ref.is_alive()
     assert ref.stop() is False
+    late = Future[Any]()
+    ref.actor_inbox.put(_envelope.Envelope(messages._ActorStop(), late))
+    assert isinstance(error_of(late), ActorStopped)
     rig.advance(10)
     assert rig.log.of("a") == ["started 1", "before", "stopped normal"]
 
