@@ -1,40 +1,31 @@
 """Calls carried out attempt by attempt: the money asked for, the order given, the outcome settled.
 
 A *call* is one answer wanted, from whichever of its candidates gives it; an *attempt* is one order
-to one vendor's pool.  An attempt goes through these stages, and only forwards:
+to one vendor's pool (:mod:`actors.attempt` has its stages).
 
-    RESERVING  the ledger is asked to hold its worst case
-    ORDERED    the pool has it, perhaps in its waiting line
-    SENT       the vendor has it
-    CHECKING   the answer is here, and is validated elsewhere
-
-It ends in exactly one Settle, or in one Release when nothing was sent.  Its call then ends in one
-outcome or goes on with another attempt.  A call that is cancelled has no outcome any more, but its
-attempts are still here until they are settled.
+An attempt ends in exactly one Settle, or in one Release when nothing was sent.  Its call then
+ends in one outcome or goes on with another attempt.  A call that is cancelled has no outcome any
+more, but its attempts are still here until they are settled.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import Protocol
 
-from actors.base import Context, Message, Timer
+from actors.attempt import Attempt, Stage, Wanted
+from actors.base import Context, Message
 from actors.domain import retry
 from actors.domain.admission import Share, quote
-from actors.domain.model import Model, Usage
-from actors.domain.pricing import BYTES_PER_TOKEN, cost_nano, input_estimate
+from actors.domain.pricing import input_estimate
 from actors.domain.schema import NOT_JSON, is_heavy, problems
 from actors.domain.selection import escalation
 from actors.domain.text import json_in, visible
 from actors.protocol import (
-    Answer,
     CallErrorKind,
     CallFailed,
     CallRecord,
     CallSent,
     CancelCall,
-    Candidate,
     Complete,
     Completed,
     Order,
@@ -47,61 +38,19 @@ from actors.protocol import (
     Validated,
 )
 from actors.strategies.plan import Answered, Call, Outcome, Unanswered, UnansweredKind
+from actors.tally import Tally
+
+ABSENT = "absent"
+"""The reason of a Down when nobody is there."""
 
 RETRY_ALLOWANCE = 12
 """Attempts beyond the first of each call, for all calls of a run together."""
-
-
-class Stage(Enum):
-    RESERVING = auto()
-    ORDERED = auto()
-    SENT = auto()
-    CHECKING = auto()
 
 
 class RetryDue(Message, frozen=True, gc=False):
     """The wait before a call's next attempt is over."""
 
     key: int
-
-
-@dataclass(eq=False)
-class _Wanted:
-    """A call, with the candidates still to be tried and what became of the others."""
-
-    key: int
-    call: Call
-    ahead: list[Candidate]
-    cap: int | None
-    failures: list[tuple[str, str]] = field(default_factory=list)
-    tries: int = 0
-    attempts: int = 0
-    waiting: Timer | None = None
-
-
-@dataclass(eq=False)
-class Attempt:
-    """One order to one pool.  `wanted` is None once its call is cancelled."""
-
-    id: str
-    call: Call
-    candidate: Candidate
-    number: int
-    wanted: _Wanted | None
-    stage: Stage = Stage.RESERVING
-    held_nano: int = 0
-    clamped: bool = False
-    started_ms: float = 0.0
-    latency_ms: float = 0.0
-    answer: Answer | None = None
-
-    @property
-    def model(self) -> Model:
-        return self.candidate.model
-
-    @property
-    def pool(self) -> str:
-        return f"pool:{self.model.provider}"
 
 
 class Watcher(Protocol):
@@ -126,16 +75,12 @@ class Calls:
         self._begun = ctx.now()
         self._deadline = deadline
         self._watcher = watcher
-        self._wanted: dict[int, _Wanted] = {}
+        self._wanted: dict[int, Wanted] = {}
         self._attempts: dict[str, Attempt] = {}
         self._count = 0
         self._retries = RETRY_ALLOWANCE
-        self.records: list[CallRecord] = []
-        self.spent_nano = 0
-        self.partial: str | None = None
+        self.tally = Tally()
         self.refused: Refused | None = None
-        self.remarks: dict[str, None] = {}
-        """Codes for what was unusual, in order of appearance."""
 
     @property
     def idle(self) -> bool:
@@ -145,17 +90,13 @@ class Calls:
     def running(self) -> int:
         return len(self._attempts)
 
-    @property
-    def estimated(self) -> bool:
-        return any(record.estimated for record in self.records)
-
     # --- what the Orchestrator asks for ---
 
     def start(self, key: int, call: Call, share: Share | None = None) -> None:
         """Makes the call; `watcher.call_ended` hears of its outcome, unless it is cancelled."""
         candidates = call.candidates if share is None else share.candidates
         cap = None if share is None else share.max_tokens
-        wanted = self._wanted[key] = _Wanted(key, call, list(candidates), cap)
+        wanted = self._wanted[key] = Wanted(key, call, list(candidates), cap)
         if wanted.ahead:
             self._attempt(wanted)
         else:
@@ -233,13 +174,18 @@ class Calls:
 
     def overloaded(self, ticket: str) -> None:
         """A mailbox was full: the ledger's, or the pool's.  Nothing was begun."""
-        if (attempt := self._attempts.get(ticket)) is not None:
+        if (attempt := self._attempts.get(ticket)) is None:
+            return
+        if attempt.stage is Stage.RESERVING:
+            del self._attempts[ticket]
+            self._after_failure(attempt, "unavailable", "too much money is asked for")
+        else:
             self._failed(attempt, CallFailed(ticket, "unavailable", "too much work is waiting"))
 
     def sent(self, sent: CallSent) -> None:
         if (attempt := self._attempts.get(sent.ticket)) is not None:
             attempt.stage = Stage.SENT
-            attempt.started_ms = (self._ctx.now() - self._begun) * 1000
+            attempt.started_ms = self._elapsed_ms()
             self._watcher.attempt_sent(attempt)
 
     def completed(self, completed: Completed) -> None:
@@ -276,13 +222,19 @@ class Calls:
             self._failed(attempt, failed)
 
     def pool_failed(self, pool: str, reason: str) -> None:
-        """A pool has ended or begun anew: what it had sent will not be answered any more.
+        """A pool has begun anew, or is gone: what it had sent will not be answered any more.
 
-        What still waited in its line is in its mailbox, and will be.
+        What still waited in its line is in its mailbox, and will be; unless nobody reads that.
         """
-        for attempt in list(self._attempts.values()):
-            if attempt.pool == pool and attempt.stage is Stage.SENT:
+        gone = reason == ABSENT
+        there = [attempt for attempt in self._attempts.values() if attempt.pool == pool]
+        for attempt in there:
+            if attempt.stage is Stage.SENT:
                 self._failed(attempt, CallFailed(attempt.id, "crashed", reason, written=True))
+            elif attempt.stage is Stage.ORDERED and gone:
+                self._failed(attempt, CallFailed(attempt.id, "crashed", "its pool is gone"))
+            elif attempt.stage is Stage.ORDERED:
+                self._ctx.monitor(pool)
 
     def retry(self, key: int) -> None:
         if (wanted := self._wanted.get(key)) is not None:
@@ -291,16 +243,21 @@ class Calls:
 
     # --- attempts ---
 
-    def _attempt(self, wanted: _Wanted) -> None:
+    def _attempt(self, wanted: Wanted) -> None:
         self._count += 1
         wanted.tries += 1
         wanted.attempts += 1
         candidate = wanted.ahead[0]
         quoted = quote(wanted.call, candidate.model, wanted.cap)
         attempt = Attempt(
-            f"{self._order.run}.{self._count}", wanted.call, candidate, wanted.attempts, wanted
+            f"{self._order.run}.{self._count}",
+            wanted.call,
+            candidate,
+            wanted.attempts,
+            wanted,
+            clamped=quoted.max_tokens < quote(wanted.call, candidate.model).max_tokens,
+            started_ms=self._elapsed_ms(),
         )
-        attempt.clamped = quoted.max_tokens < quote(wanted.call, candidate.model).max_tokens
         self._attempts[attempt.id] = attempt
         self._ctx.tell(
             "ledger",
@@ -321,31 +278,9 @@ class Calls:
         self._ctx.tell("ledger", Release(attempt.id))
 
     def _answered(self, attempt: Attempt, found: tuple[str, ...]) -> None:
-        answer = attempt.answer
+        answer, wanted = attempt.answer, attempt.wanted
         assert answer is not None, "an attempt is answered by its answer"
-        call, wanted = attempt.call, attempt.wanted
-        if not found and call.role not in ("critique", "judge"):
-            self.partial = answer.text
-        self._settle(
-            attempt,
-            CallRecord(
-                attempt.id,
-                call.role,
-                attempt.model.id,
-                attempt.model.provider,
-                "invalid" if found else "ok",
-                attempt.number,
-                attempt.started_ms,
-                attempt.latency_ms,
-                answer.usage,
-                self._price(attempt.model, answer.usage),
-                answer.truncated,
-                attempt.clamped,
-                not answer.usage_known,
-                "; ".join(found) or None,
-            ),
-            answer.text,
-        )
+        self._settle(attempt, self.tally.answered(attempt, answer, found), answer.text)
         if wanted is not None:
             outcome = Answered(
                 answer.text,
@@ -359,69 +294,33 @@ class Calls:
             self._watcher.call_ended(wanted.key, outcome)
 
     def _failed(self, attempt: Attempt, failed: CallFailed) -> None:
-        usage, estimated = self._billed(attempt, failed)
-        cancelled = failed.kind == "cancelled"
-        if cancelled and not failed.written:
+        if failed.kind == "cancelled" and not failed.written:
             self._release(attempt)
         else:
-            self._settle(
-                attempt,
-                CallRecord(
-                    attempt.id,
-                    attempt.call.role,
-                    attempt.model.id,
-                    attempt.model.provider,
-                    "cancelled" if cancelled else "failed",
-                    attempt.number,
-                    attempt.started_ms or (self._ctx.now() - self._begun) * 1000,
-                    failed.latency_s * 1000,
-                    usage,
-                    self._price(attempt.model, usage),
-                    clamped=attempt.clamped,
-                    estimated=estimated,
-                    error=None if cancelled else f"{failed.kind}: {failed.detail}",
-                ),
-            )
-        if (wanted := attempt.wanted) is not None:
-            wanted.failures.append((attempt.model.id, f"{failed.kind}: {failed.detail}"))
-            self._go_on(wanted, failed.kind, failed.retry_after_s)
-
-    def _billed(self, attempt: Attempt, failed: CallFailed) -> tuple[Usage, bool]:
-        """The tokens a failed attempt is charged for, and whether they are an estimate.
-
-        Nothing before the request was written, nor with an error status that names no usage;
-        otherwise what was sent and what had come, as far as can be told.
-        """
-        if failed.usage is not None:
-            return failed.usage, False
-        if not failed.written or (failed.http_status or 0) >= 400:
-            return Usage(), False
-        received = -(-failed.received_bytes // BYTES_PER_TOKEN)
-        return Usage(
-            input=input_estimate(attempt.call.messages, attempt.call.schema), output=received
-        ), True
-
-    def _price(self, model: Model, usage: Usage) -> int:
-        if model.price is None:
-            self.remarks["unpriced"] = None
-            return 0
-        return cost_nano(usage, model.price)
+            self._settle(attempt, self.tally.failed(attempt, failed))
+        self._after_failure(attempt, failed.kind, failed.detail, failed.retry_after_s)
 
     def _settle(self, attempt: Attempt, record: CallRecord, text: str = "") -> None:
         del self._attempts[attempt.id]
-        self.records.append(record)
-        self.spent_nano += record.cost_nano
-        if record.clamped and record.status == "ok":
-            self.remarks["clamped"] = None
-        if record.cost_nano > attempt.held_nano:
-            self.remarks["overrun"] = None
         self._ctx.tell("ledger", Settle(self._order.run, record, text))
         self._watcher.attempt_ended(record)
 
+    def _elapsed_ms(self) -> float:
+        return (self._ctx.now() - self._begun) * 1000
+
     # --- after a failure ---
 
-    def _go_on(self, wanted: _Wanted, kind: CallErrorKind, retry_after_s: float | None) -> None:
+    def _after_failure(
+        self,
+        attempt: Attempt,
+        kind: CallErrorKind,
+        detail: str,
+        retry_after_s: float | None = None,
+    ) -> None:
         """Again, or the next candidate, or no more: within the run's time and its allowance."""
+        if (wanted := attempt.wanted) is None:
+            return
+        wanted.failures.append((attempt.model.id, f"{kind}: {detail}"))
         if kind == "context_overflow":
             failed = wanted.ahead[0]
             wanted.ahead = [failed, *escalation(wanted.ahead[1:], failed.model)]
@@ -445,6 +344,6 @@ class Calls:
                 wanted.tries = 0
                 self._attempt(wanted)
 
-    def _end(self, wanted: _Wanted, kind: UnansweredKind) -> None:
+    def _end(self, wanted: Wanted, kind: UnansweredKind) -> None:
         del self._wanted[wanted.key]
         self._watcher.call_ended(wanted.key, Unanswered(kind, tuple(wanted.failures)))

@@ -21,11 +21,11 @@ from collections.abc import Iterable
 from enum import IntEnum, auto
 from typing import Any, ClassVar, Literal, TypeAlias, assert_never
 
-from actors.base import Actor, Address, Command, Context, Down, Message, Overloaded
-from actors.calls import Attempt, Calls, RetryDue
-from actors.domain.admission import DEFAULT_MAX_TOKENS, LEAST_TOKENS, demand, share_out
+from actors.attempt import Attempt
+from actors.base import Actor, Context, Down, Message, Overloaded
+from actors.calls import Calls, RetryDue
+from actors.domain.admission import demand, share_out
 from actors.domain.money import usd
-from actors.domain.pricing import input_bound, input_estimate
 from actors.domain.report import error_body, result_body
 from actors.errors import BudgetExceeded, Cancelled, Internal, PlanError, RateLimited
 from actors.narrator import Narrator
@@ -34,7 +34,6 @@ from actors.protocol import (
     Admitted,
     BallotBuilt,
     Begin,
-    BuildBallot,
     CallFailed,
     CallRecord,
     CallSent,
@@ -46,7 +45,6 @@ from actors.protocol import (
     GetStatus,
     OrchestratorMessage,
     Order,
-    ReadVerdict,
     Refused,
     RepairVerdict,
     Reserved,
@@ -54,11 +52,11 @@ from actors.protocol import (
     RunEnded,
     RunStatus,
     Selected,
-    SelectModels,
     Validated,
     Verdict,
     VerdictUnreadable,
 )
+from actors.questions import Questions
 from actors.strategies import STRATEGIES
 from actors.strategies.actions import (
     Action,
@@ -73,7 +71,7 @@ from actors.strategies.actions import (
     StartCall,
     StrategyFailed,
 )
-from actors.strategies.plan import Ballot, Choose, Chosen, Finish, Outcome, Reading, Result
+from actors.strategies.plan import Chosen, Finish, Outcome, Result
 from actors.strategies.run import Run
 
 GRACE_S = 1.0
@@ -121,7 +119,7 @@ class Orchestrator(Actor):
         self._calls: Calls
         self._narrator: Narrator
         self._deadline = 0.0
-        self._questions: dict[str, Address] = {}
+        self._questions: Questions
         self._todo: deque[Action] = deque()
         self._performing = False
         self._first: list[StartCall] = []
@@ -134,7 +132,7 @@ class Orchestrator(Actor):
     def __repr__(self) -> str:
         if not hasattr(self, "_order"):
             return "<Orchestrator without an order>"
-        calls = f"{self._calls.running} calls running, {len(self._calls.records)} ended"
+        calls = f"{self._calls.running} calls running, {len(self._calls.tally.records)} ended"
         return f"<Orchestrator {self._order.run} {self._order.mode}: {self._phase.name}, {calls}>"
 
     def receive(self, message: _Received) -> None:
@@ -189,6 +187,7 @@ class Orchestrator(Actor):
         self._deadline = self.ctx.now() + order.latency_s
         self._calls = Calls(self.ctx, order, self._deadline, self)
         self._narrator = Narrator(self.ctx, order)
+        self._questions = Questions(self.ctx, order)
         self._run = Run(STRATEGIES[order.mode](order))
         self.ctx.monitor("ledger")
         self.ctx.after(order.latency_s, DeadlineReached())
@@ -201,7 +200,7 @@ class Orchestrator(Actor):
             self._perform(self._run.give_up("cancelled"))
 
     def _status(self, asked: GetStatus) -> None:
-        running, ended = self._calls.running, len(self._calls.records)
+        running, ended = self._calls.running, len(self._calls.tally.records)
         self.ctx.reply(
             asked, RunStatus(asked.ticket, self._order.run, ended, running, self._cost())
         )
@@ -228,9 +227,9 @@ class Orchestrator(Actor):
                 self._first = [first for first in self._first if first.key != key]
                 self._calls.cancel(key)
             case AskRouter(key, choose):
-                self._ask("router", self._select(f"q{key}", choose))
+                self._questions.choose(key, choose, self._calls.tally.spent_nano)
             case AskJudge(key, about):
-                self._ask("judge", self._consult(f"q{key}", about))
+                self._questions.consult(key, about)
             case Announce(note):
                 self._narrator.judged(note)
             case OpenRound():
@@ -257,40 +256,7 @@ class Orchestrator(Actor):
             left = self._deadline - self.ctx.now() - round.leave_s
             self.ctx.after(max(0.0, left), RoundTimeUp(round.key))
 
-    # --- questions to the Router and the Judge ---
-
-    def _ask(self, whom: Address, question: Command) -> None:
-        self._questions[question.ticket] = whom
-        self.ctx.monitor(whom)
-        self.ctx.tell(whom, question)
-
-    def _select(self, ticket: str, wanted: Choose) -> SelectModels:
-        order = self._order
-        return SelectModels(
-            self.ctx.address,
-            ticket,
-            wanted.role,
-            wanted.profile,
-            wanted.min_weight,
-            wanted.named,
-            wanted.exclude,
-            wanted.avoid,
-            wanted.avoid_families,
-            max(input_estimate(wanted.messages), order.input_tokens),
-            input_bound(wanted.messages),
-            *_tokens(wanted),
-            order.limited,
-            None if order.limit_nano is None else order.limit_nano - self._calls.spent_nano,
-        )
-
-    def _consult(self, ticket: str, about: Ballot | Reading) -> Command:
-        match about:
-            case Ballot(question, texts, seed):
-                return BuildBallot(self.ctx.address, ticket, question, texts, seed)
-            case Reading(model, text, labels, messages, repaired):
-                return ReadVerdict(
-                    self.ctx.address, ticket, model, text, labels, messages, repaired
-                )
+    # --- what the Router and the Judge answer ---
 
     def _selected(self, selected: Selected) -> None:
         needed = [refusal.needed_nano for refusal in selected.refused if refusal.needed_nano]
@@ -301,8 +267,8 @@ class Orchestrator(Actor):
         self._resume(read.ticket, read)
 
     def _resume(self, ticket: str, answer: object) -> None:
-        if self._questions.pop(ticket, None) is not None:
-            self._perform(self._run.resume(int(ticket[1:]), answer))
+        if (key := self._questions.answered(ticket)) is not None:
+            self._perform(self._run.resume(key, answer))
 
     # --- admission ---
 
@@ -347,8 +313,6 @@ class Orchestrator(Actor):
             self._run.give_up("failed")
             text = "rate limited: the ledger has too much work waiting"
             self._close(RateLimited(text, retry_after_s=RETRY_AFTER_S))
-        elif (whom := self._questions.pop(overloaded.ticket, None)) is not None:
-            self._fail(f"{whom} overloaded")
         else:
             self._calls.overloaded(overloaded.ticket)
 
@@ -359,14 +323,14 @@ class Orchestrator(Actor):
         address = down.address
         if address.startswith("pool:"):
             self._calls.pool_failed(address, down.reason)
-        elif address == "ledger" or address in self._questions.values():
+        elif address == "ledger" or self._questions.waits_for(address):
             self._fail(f"{address} failed")
 
     def _fail(self, why: str) -> None:
         if self._phase is Phase.ENDING:
             self._answer()
         else:
-            self._calls.remarks[why.replace(" ", "_")] = None
+            self._calls.tally.remarks[why.replace(" ", "_")] = None
             self._perform(self._run.give_up("failed"))
 
     # --- what Calls tells ---
@@ -413,11 +377,11 @@ class Orchestrator(Actor):
 
     def _report(self) -> bytes:
         cost, outcome = self._cost(), self._outcome
-        calls = sorted(self._calls.records, key=lambda record: record.started_ms)
+        calls = sorted(self._calls.tally.records, key=lambda record: record.started_ms)
         if isinstance(outcome, Result):
-            reasons = dict.fromkeys((*outcome.reasons, *self._calls.remarks))
+            reasons = dict.fromkeys((*outcome.reasons, *self._calls.tally.remarks))
             return result_body(self._order, outcome, cost, calls, list(reasons))
-        return error_body(self._order, outcome, cost, calls, self._calls.partial)
+        return error_body(self._order, outcome, cost, calls, self._calls.tally.partial)
 
     def _status_codes(self) -> tuple[Any, int]:
         outcome = self._outcome
@@ -431,7 +395,12 @@ class Orchestrator(Actor):
 
     def _answer(self) -> None:
         """Tells the asker and the watchers, once all of it is on record."""
-        asked, body, cost, calls = self._begin, self._body, self._cost(), len(self._calls.records)
+        asked, body, cost, calls = (
+            self._begin,
+            self._body,
+            self._cost(),
+            len(self._calls.tally.records),
+        )
         outcome = self._outcome
         if isinstance(outcome, Result):
             status: Literal["complete", "degraded"] = "degraded" if outcome.degraded else "complete"
@@ -448,20 +417,14 @@ class Orchestrator(Actor):
     # --- small change ---
 
     def _cost(self) -> RunCost:
-        calls, refused = self._calls, self._calls.refused
+        tally, refused = self._calls.tally, self._calls.refused
         return RunCost(
-            calls.spent_nano,
+            tally.spent_nano,
             self._order.limit_nano if refused is None else refused.limit_nano,
-            calls.estimated,
+            tally.estimated,
             0 if refused is None else refused.held_nano,
             self._needed_nano if refused is None else refused.needed_nano,
         )
-
-
-def _tokens(wanted: Choose) -> tuple[int, int]:
-    """Most and least output of the calls that the chosen models will be asked for."""
-    most = DEFAULT_MAX_TOKENS if wanted.max_tokens is None else wanted.max_tokens
-    return most, most if wanted.schema else min(most, LEAST_TOKENS)
 
 
 def _budget_error(refused: Refused) -> PlanError:

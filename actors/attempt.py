@@ -1,0 +1,74 @@
+"""One attempt at a call, and the stages it goes through.
+
+RESERVING ──► ORDERED ──► SENT ──► CHECKING ──► settled
+    │            │          └────────────────────► settled
+    └────────────┴──► released: nothing had been sent
+
+RESERVING  the ledger is asked to hold its worst case
+ORDERED    the pool has it, perhaps in its waiting line
+SENT       the vendor has it
+CHECKING   the answer is here, and is validated elsewhere
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from actors.base import Address, Timer
+from actors.domain.model import Model
+from actors.protocol import Answer, Candidate
+from actors.strategies.plan import Call
+
+
+class Stage(Enum):
+    RESERVING = auto()
+    ORDERED = auto()
+    SENT = auto()
+    CHECKING = auto()
+
+
+@dataclass(eq=False)
+class Wanted:
+    """A call, with the candidates still to be tried and what became of the others.
+
+    `cap` bounds the tokens of its answer besides the call's own limit; `tries` counts attempts at
+    the candidate in front, `attempts` those at all of them.
+    """
+
+    key: int
+    call: Call
+    ahead: list[Candidate]
+    cap: int | None
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    tries: int = 0
+    attempts: int = 0
+    waiting: Timer | None = None
+
+
+@dataclass(eq=False)
+class Attempt:
+    """One order to one pool.  `wanted` is None once its call is cancelled.
+
+    Times are milliseconds; `started_ms` counts from the begin of the run.
+    """
+
+    id: str
+    call: Call
+    candidate: Candidate
+    number: int
+    wanted: Wanted | None
+    clamped: bool
+    started_ms: float
+    latency_ms: float = 0.0
+    held_nano: int = 0
+    stage: Stage = Stage.RESERVING
+    answer: Answer | None = None
+
+    @property
+    def model(self) -> Model:
+        return self.candidate.model
+
+    @property
+    def pool(self) -> Address:
+        return f"pool:{self.model.provider}"

@@ -1,0 +1,66 @@
+"""What a run asks the Router and the Judge, and which answers it still waits for."""
+
+from __future__ import annotations
+
+from actors.base import Address, Command, Context
+from actors.domain.admission import DEFAULT_MAX_TOKENS, LEAST_TOKENS
+from actors.domain.pricing import input_bound, input_estimate
+from actors.protocol import BuildBallot, Order, ReadVerdict, SelectModels
+from actors.strategies.plan import Ballot, Choose, Reading
+
+
+class Questions:
+    """A question's ticket is `q` and the key under which the plan waits for its answer."""
+
+    def __init__(self, ctx: Context, order: Order) -> None:
+        self._ctx = ctx
+        self._order = order
+        self._open: dict[str, Address] = {}
+
+    def choose(self, key: int, wanted: Choose, spent_nano: int) -> None:
+        """Asks the Router; `spent_nano` is what of the run's budget is gone."""
+        order = self._order
+        most = DEFAULT_MAX_TOKENS if wanted.max_tokens is None else wanted.max_tokens
+        question = SelectModels(
+            self._ctx.address,
+            f"q{key}",
+            wanted.role,
+            wanted.profile,
+            wanted.min_weight,
+            wanted.named,
+            wanted.exclude,
+            wanted.avoid,
+            wanted.avoid_families,
+            max(input_estimate(wanted.messages), order.input_tokens),
+            input_bound(wanted.messages),
+            most,
+            most if wanted.schema else min(most, LEAST_TOKENS),
+            order.limited,
+            None if order.limit_nano is None else order.limit_nano - spent_nano,
+        )
+        self._ask("router", question)
+
+    def consult(self, key: int, about: Ballot | Reading) -> None:
+        """Asks the Judge."""
+        me, ticket = self._ctx.address, f"q{key}"
+        match about:
+            case Ballot(question, texts, seed):
+                self._ask("judge", BuildBallot(me, ticket, question, texts, seed))
+            case Reading(model, text, labels, messages, repaired):
+                self._ask("judge", ReadVerdict(me, ticket, model, text, labels, messages, repaired))
+
+    def answered(self, ticket: str) -> int | None:
+        """The key of the question that this answers; None when nobody waits for it."""
+        return None if self._open.pop(ticket, None) is None else int(ticket[1:])
+
+    def waits_for(self, address: Address) -> bool:
+        return address in self._open.values()
+
+    def clear(self) -> None:
+        """No answer is waited for any more."""
+        self._open.clear()
+
+    def _ask(self, whom: Address, question: Command) -> None:
+        self._open[question.ticket] = whom
+        self._ctx.monitor(whom)
+        self._ctx.tell(whom, question)
