@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
+from actors.domain.rates import Bucket
 from actors.errors import Forbidden, RateLimited, Unauthorized
 
 Scope: TypeAlias = Literal["plan", "chat", "admin"]
@@ -163,7 +164,8 @@ def _new_text() -> str:
 
 class KeyRing:
     """The keys of a server.  Used from one thread; no method waits for anything but SQLite's
-    answer whether the database has changed, a matter of microseconds.
+    answer whether the database has changed, a matter of microseconds.  Its connection needs only
+    to read.
     """
 
     def __init__(
@@ -179,7 +181,7 @@ class KeyRing:
         self._looked_at = -LOOK_AGAIN_S
         self._version: int | None = None
         self._keys: dict[bytes, list[tuple[bytes, ApiKey]]] = {}
-        self._rates: dict[str, _Rate] = {}
+        self._buckets: dict[str, Bucket] = {}
 
     def __repr__(self) -> str:
         return f"<KeyRing: {sum(map(len, self._keys.values()))} keys>"
@@ -206,11 +208,12 @@ class KeyRing:
         """One request of this key; raises RateLimited when that is one too many."""
         if key.requests_per_minute is None:
             return
-        rate = self._rates.setdefault(key.id, _Rate(key.requests_per_minute, self._now()))
-        rate.per_minute = key.requests_per_minute
-        wait_s = rate.take(self._now())
-        if wait_s > 0:
+        now = self._now()
+        bucket = self._buckets.setdefault(key.id, Bucket(key.requests_per_minute, now))
+        bucket.resize(now, key.requests_per_minute)
+        if (wait_s := bucket.delay(now, 1)) > 0:
             raise RateLimited("rate limited", retry_after_s=wait_s)
+        bucket.take(now, 1)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -240,22 +243,3 @@ class KeyRing:
         self._keys = {}
         for digest, *row in connection.execute(f"SELECT digest, {_COLUMNS} FROM api_keys"):
             self._keys.setdefault(digest[:4], []).append((digest, _api_key(tuple(row))))
-
-
-class _Rate:
-    """A bucket of one minute's requests that fills evenly."""
-
-    def __init__(self, per_minute: int, now: float) -> None:
-        self.per_minute = per_minute
-        self._left = float(per_minute)
-        self._at = now
-
-    def take(self, now: float) -> float:
-        """Takes one request and returns 0, or returns the seconds until there will be one."""
-        filled = self._left + (now - self._at) * self.per_minute / 60
-        self._left = min(float(self.per_minute), filled)
-        self._at = now
-        if self._left < 1:
-            return (1 - self._left) * 60 / self.per_minute
-        self._left -= 1
-        return 0.0

@@ -17,7 +17,7 @@ from runtime.cli.ends import DONE, WRONG_USE, CommandFailed
 from runtime.cli.setup import configured, database_of
 from runtime.cli.terminal import stderr, stdout, usd, write, write_json
 from runtime.keys import ApiKey, KeyBook, Scope
-from runtime.storage.sqlite import connect
+from runtime.storage.database import connect
 
 _SPAN = re.compile(r"(\d{1,5})([dh])")
 

@@ -14,7 +14,7 @@ from runtime.config import Config, split_address
 from runtime.frontends.http import CannotServe, serve
 from runtime.keys import KeyRing
 from runtime.planhub import Planhub
-from runtime.storage.sqlite import connect
+from runtime.storage.database import connect
 
 
 def run_serve(http: str | None, socket: str | None, path: Path | None) -> int:
@@ -28,7 +28,7 @@ def run_serve(http: str | None, socket: str | None, path: Path | None) -> int:
         # What lives from here on lives as long as the server: the collector need not look at it.
         gc.collect()
         gc.freeze()
-        keys = KeyRing(lambda: connect(database))
+        keys = KeyRing(lambda: connect(database, read_only=True))
         try:
             stopped_by = serve(
                 hub.engine,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -28,16 +27,15 @@ def database_of(config: Config) -> Path:
 
 
 def _own_database() -> Path:
-    """A file in the user's data folder that nobody else can read; made when it is not there."""
+    """A file in the user's data folder, which nobody else can look into."""
     from platformdirs import user_data_path
 
-    path = user_data_path("planhub", appauthor=False) / "planhub.db"
+    folder = user_data_path("planhub", appauthor=False)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise CommandFailed(
-            f"cannot use {path}: {why}; name another place with [server] database in planhub.toml"
+            f"cannot use {folder}: {why}; name another place with [server] database in planhub.toml"
         ) from error
-    return path
+    return folder / "planhub.db"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
-from importlib import resources
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from actors.errors import Forbidden, RateLimited, Unauthorized
 from runtime.keys import LOOK_AGAIN_S, KeyBook, KeyProblem, KeyRing
+from runtime.storage.database import connect
 
 
 class Clock:
@@ -29,15 +29,12 @@ class Place:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with closing(self.connect()) as connection:
-            script = resources.files("runtime.storage") / "migrations" / "0002_keys.sql"
-            connection.executescript(script.read_text())
         self.clock = Clock()
         self.book = KeyBook(self.connect, self.clock)
-        self.ring = KeyRing(self.connect, self.clock, self.clock)
+        self.ring = KeyRing(partial(connect, path, read_only=True), self.clock, self.clock)
 
     def connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path)
+        return connect(self.path)
 
     def look_again(self) -> None:
         self.clock.time += LOOK_AGAIN_S

@@ -21,6 +21,7 @@ from actors.errors import (
 from runtime.cli import app as commands
 from runtime.cli import main
 from runtime.cli.ends import exit_status, one_line
+from runtime.cli.setup import configured, database_of
 
 
 @pytest.fixture(autouse=True)
@@ -197,9 +198,14 @@ def test_a_vendor_that_is_not_there(capsys: pytest.CaptureFixture[str], home: Pa
 
 
 def test_the_database_is_the_user_s_own(home: Path) -> None:
-    """Made in the data folder, readable by nobody else; a configured one is left alone."""
-    from runtime.cli.setup import configured, database_of
-
+    """A file in the data folder, which nobody else can look into."""
     path = database_of(configured(None))
     assert path == home / "data" / "planhub" / "planhub.db"
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_data_folder_that_cannot_be_used(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    (home / "data").write_text("a file in its place")
+    ran = Ran(capsys, "keys", "list")
+    assert ran.status == 1
+    assert "name another place with [server] database in planhub.toml" in ran.err
