@@ -11,6 +11,8 @@ import pytest
 from actors.domain.model import Usage
 from actors.events import CallStarted, RunFailed, RunFinished
 from actors.protocol import CallVendor
+from actors.strategies import STRATEGIES
+from runtime.kernel import ActorStopped
 from tests.world import HANGS, MODELS, USD, Crashes, Fails, Says, World, model
 
 USAGE = Usage(input=100, output=50)
@@ -216,7 +218,7 @@ def test_a_tight_budget_shortens_the_answers() -> None:
 
 
 def test_a_vote_shares_a_tight_budget_among_its_voters() -> None:
-    """Every voter and the judge get their part; at their worst the voters leave the judge its own."""
+    """Every voter and the judge get their part, at the voters' worst too."""
     world = World(sensible)
     limit = 150_000_000
     body = world.plan("vote", limit_nano=limit, limited=True)
@@ -321,3 +323,61 @@ def test_a_thousand_votes_leave_nothing_behind() -> None:
     left = world.system.statistics()
     assert (left.cells, left.asks, left.mailboxed) == (cells, 0, 0)
     assert world.held == 0
+
+
+def test_a_defect_of_a_strategy_is_a_500_and_the_books_balance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The client hears no more than that it is our fault; the log has the rest."""
+
+    def broken(order: Any) -> Any:
+        yield from STRATEGIES["planning"](order)
+        raise ZeroDivisionError("a secret")
+
+    monkeypatch.setattr("actors.orchestrator.STRATEGIES", {"planning": broken})
+    world = World(sensible)
+    body = world.plan("planning")
+    assert (body["http_status"], body["code"], body["error"]) == (500, "internal", "internal error")
+    assert "secret" not in json.dumps(body)
+    assert body["cost"]["spent_usd"] > 0
+    assert world.held == 0
+
+
+def test_a_pool_that_begins_anew_twice_fails_what_it_had_sent_both_times() -> None:
+    """Attempts that waited through the first restart are watched through the second."""
+    crashes = iter([True, True])
+
+    def vendor(work: CallVendor) -> Any:
+        if work.order.model.provider == "a" and next(crashes, False):
+            return Crashes(after_s=0.5)
+        return sensible(work)
+
+    world = World(vendor, settings={"a": {"max_concurrency": 1}})
+    asked = [world.begin("planning", run=f"r{i}", primary="a-large") for i in range(3)]
+    bodies = [world.body(future) for future in asked]
+    assert [body["status"] for body in bodies] == ["complete"] * 3
+    assert world.system.restarts == 2
+    assert world.held == 0
+
+
+def test_a_restarted_router_is_asked_anew_by_the_next_run() -> None:
+    """A run that was asking when the Router ended says so; the next one is served."""
+    world = World(sensible)
+    world.pause(1.0)
+    world.system.kill("router")
+    assert world.plan("planning")["status"] == "complete"
+    assert world.held == 0
+
+
+def test_a_killed_orchestrator_leaves_no_hold() -> None:
+    """What it had sent is charged in full, as uncertain; what it held is freed."""
+    world = World(lambda _: HANGS)
+    asked = world.begin("planning")
+    world.pause(1.0)
+    world.system.kill("run:r")
+    world.go(asked)
+    with pytest.raises(ActorStopped):
+        asked.get(timeout=0)
+    world.pause(1.0)
+    assert world.held == 0
+    assert not world.on_wire
