@@ -39,6 +39,10 @@ logger = logging.getLogger("planhub.kernel")
 
 MESSAGES_PER_TURN = 64
 
+# Looking a member up in its enum costs as much as encoding a message.
+STARTING, RUNNING, WAITING = State.STARTING, State.RUNNING, State.WAITING
+POISONED, FAILED = End.POISONED, End.FAILED
+
 
 class Cell(Lifecycle, pykka.Actor):
     """Mailbox, life and turns of one address; what it does is its behaviour's."""
@@ -124,19 +128,19 @@ class Cell(Lifecycle, pykka.Actor):
         self._queue()
 
     def order_stop(self) -> None:
-        if self.state is State.RUNNING:
+        if self.state is RUNNING:
             self.accept_urgent(STOP, first=True)
         else:
             self.end("normal")
 
     def order_kill(self) -> None:
-        if self.state is State.RUNNING:
+        if self.state is RUNNING:
             self.accept_urgent(KILL, first=True)
-        elif self.state is State.STARTING:
+        elif self.state is STARTING:
             self._obey(KILL)
 
     def order_stop_after_queue(self) -> None:
-        if self.state is State.RUNNING:
+        if self.state is RUNNING:
             self.accept(STOP)
         else:
             self.end("normal")
@@ -150,20 +154,20 @@ class Cell(Lifecycle, pykka.Actor):
 
     def turn(self) -> None:
         """Handles what is queued, urgent messages first, 64 at most."""
-        if self.state is State.STARTING:
+        if self.state is STARTING:
             self._start_behaviour()
         mailbox = self.mailbox
         for _ in range(MESSAGES_PER_TURN):
-            if self.state is not State.RUNNING:
+            if self.state is not RUNNING:
                 break
             if mailbox.urgent:
-                self._handle(mailbox.urgent.popleft(), End.FAILED)
+                self._handle(mailbox.urgent.popleft(), FAILED)
             elif mailbox.user:
                 mailbox.taken += 1
-                self._handle(mailbox.user.popleft(), End.POISONED)
+                self._handle(mailbox.user.popleft(), POISONED)
             else:
                 break
-        if self.state is State.STARTING or (self.state is State.RUNNING and not mailbox.empty()):
+        if self.state is STARTING or (self.state is RUNNING and not mailbox.empty()):
             self.system.ready(self)
             return
         self.queued = False
@@ -174,10 +178,10 @@ class Cell(Lifecycle, pykka.Actor):
         try:
             self.behaviour = behaviour = self.spec.make(CellContext(self.system, self))
             self._decode = decoder(type(behaviour))
-            self.state = State.RUNNING
+            self.state = RUNNING
             behaviour.started()
         except BaseException as error:  # noqa: BLE001  contained: pykka would stop every actor
-            self._failed(error, End.FAILED)
+            self._failed(error, FAILED)
             return
         if self.leaving:
             self._leave()
@@ -195,7 +199,7 @@ class Cell(Lifecycle, pykka.Actor):
         try:
             self.behaviour.receive(message)
         except BaseException as error:  # noqa: BLE001  contained: pykka would stop every actor
-            if blame is End.POISONED:
+            if blame is POISONED:
                 self.system.dead_letters.record("poison", self.address, data)
             self._failed(error, blame)
             return
@@ -205,7 +209,7 @@ class Cell(Lifecycle, pykka.Actor):
     def _obey(self, order: bytes) -> None:
         if order is KILL:
             self._abandon()
-            self._finished(End.FAILED, "killed")
+            self._finished(FAILED, "killed")
         else:
             reason = "shutdown" if self.draining else "normal"
             self._say_goodbye(reason)
@@ -224,17 +228,17 @@ class Cell(Lifecycle, pykka.Actor):
     # --- the ends of incarnations ---
 
     def begin(self) -> None:
-        self.state = State.STARTING
+        self.state = STARTING
         self._queue()
 
     def suspend(self, reason: str, then: Then) -> None:
-        if self.state is not State.WAITING:
+        if self.state is not WAITING:
             self._say_goodbye(reason)
             self.announce(reason)
         then()
 
     def drain(self, then: Then) -> None:
-        if self.state is not State.RUNNING:
+        if self.state is not RUNNING:
             self.end("shutdown")
             then()
             return
@@ -261,7 +265,7 @@ class Cell(Lifecycle, pykka.Actor):
     def _say_goodbye(self, reason: str) -> None:
         """Ends the incarnation, having told its behaviour."""
         behaviour = self.behaviour
-        if behaviour is not None and self.state is State.RUNNING:
+        if behaviour is not None and self.state is RUNNING:
             try:
                 behaviour.stopped(reason)
             except BaseException:  # contained, and it has ended anyway
@@ -269,7 +273,7 @@ class Cell(Lifecycle, pykka.Actor):
         self._abandon()
 
     def _abandon(self) -> None:
-        self.state = State.WAITING
+        self.state = WAITING
         self.behaviour = None
         self.mailbox.forget_incarnation()
         timers, self._timers = self._timers, None

@@ -42,7 +42,8 @@ class Mailbox:
 
     @property
     def full(self) -> bool:
-        return self.user is not None and len(self.user) >= self.capacity
+        user = self.user
+        return user is not None and len(user) >= self.capacity
 
     @property
     def position(self) -> int:
