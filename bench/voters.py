@@ -11,7 +11,6 @@ are shared: compare the rows of one run with each other, not with those of anoth
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import tempfile
 import time
@@ -20,7 +19,7 @@ from threading import Semaphore
 from typing import NamedTuple
 
 from bench.upstream import upstream
-from runtime.config import Config, parse
+from runtime.config import Config, complete, parse
 from runtime.planhub import Planhub
 
 PROMPT = "Design a REST API for a task management app. " * 40
@@ -33,28 +32,25 @@ class Figures(NamedTuple):
 
 
 def configuration(url: str, concurrency: int) -> Config:
-    models = "\n".join(
-        f"""
-        [[models]]
-        id = "{name}"
-        provider = "bench"
-        weight = {9 - place}
-        context_tokens = 128000
-        input_usd_per_mtok = {1 + place}
-        output_usd_per_mtok = {3 + place}
-        """
+    vendor = {
+        "id": "bench",
+        "dialect": "openai",
+        "base_url": url,
+        "max_concurrency": concurrency,
+        "max_waiting": 100_000,
+    }
+    models = [
+        {
+            "id": name,
+            "provider": "bench",
+            "weight": 9 - place,
+            "context_tokens": 128_000,
+            "input_usd_per_mtok": 1.0 + place,
+            "output_usd_per_mtok": 3.0 + place,
+        }
         for place, name in enumerate(MODELS)
-    )
-    text = f"""
-    [[providers]]
-    id = "bench"
-    dialect = "openai"
-    base_url = "{url}"
-    max_concurrency = {concurrency}
-    max_waiting = 100000
-    {models}
-    """
-    return parse(text, os.environ)
+    ]
+    return complete(parse({"providers": [vendor], "models": models}), {})
 
 
 def run(hub: Planhub, votes: int, concurrency: int) -> Figures:
