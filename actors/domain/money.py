@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from functools import lru_cache
 
 NANO = 1_000_000_000
 """Nano-USD in a dollar."""
 
 MOST_NANO = 1_000_000_000 * NANO
 """A thousand million dollars: what is more is a mistake, and sums of it would leave 64 bits."""
+
+DAY_S = 86_400
 
 
 def nano_from_usd(amount: Decimal | int | float | str) -> int:
@@ -36,12 +39,17 @@ def usd(nano: int) -> float:
 
 def month_of(wall: float) -> str:
     """The month, as `2026-11`, of seconds since the epoch."""
-    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m")
+    return day_of(wall)[:7]
 
 
 def day_of(wall: float) -> str:
     """The day, as `2026-11-03`, of seconds since the epoch."""
-    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%d")
+    return _day(int(wall // DAY_S))
+
+
+@lru_cache(maxsize=8)
+def _day(number: int) -> str:
+    return datetime.fromtimestamp(number * DAY_S, UTC).strftime("%Y-%m-%d")
 
 
 def _decimal(amount: Decimal | int | float | str) -> Decimal:

@@ -1,0 +1,147 @@
+"""Finds, makes, migrates and opens the database, and keeps a second engine out of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+APPLICATION = int.from_bytes(b"plan")
+BUSY_S = 5.0
+PRIVATE = 0o600
+
+
+class StorageError(Exception):
+    """The database cannot be used; the text says why, and what to do, in one line."""
+
+
+class Migration(NamedTuple):
+    number: int
+    sql: str
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Opens the database, made if need be and brought to the present schema.
+
+    Raises :class:`StorageError` for a file that is no database of this program, that a newer one
+    has written, or that cannot be opened.
+    """
+    with _explained(path):
+        if not read_only or _version(path) < _present():
+            connection = _open(path)
+            if not read_only:
+                return connection
+            connection.close()
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", BUSY_S, uri=True)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """No other engine writes to this database meanwhile; raises :class:`StorageError` if one does.
+
+    Two ledgers that do not know of each other would both spend the same limit.
+    """
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"{path} is in use by another engine: end it, or use another database"
+            raise StorageError(message) from None
+        yield
+    finally:
+        os.close(lock)
+
+
+def migrations() -> list[Migration]:
+    """The steps to the present schema, in order."""
+    folder = resources.files("runtime.storage") / "migrations"
+    steps = [
+        Migration(int(file.name[:4]), file.read_text())
+        for file in folder.iterdir()
+        if file.name.endswith(".sql")
+    ]
+    return sorted(steps)
+
+
+def _present() -> int:
+    return migrations()[-1].number
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE))
+    connection = sqlite3.connect(path, BUSY_S)
+    try:
+        if _check(connection, path) < _present():
+            connection.execute("PRAGMA journal_mode = WAL")
+            _migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _version(path: Path) -> int:
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", BUSY_S, uri=True)) as reader:
+        return _check(reader, path)
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> int:
+    """The version of its schema; 0 for an empty file."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables and application != APPLICATION:
+        raise StorageError(f"{path} is a database of another program: name another file")
+    if version > _present():
+        raise StorageError(
+            f"{path} was written by a newer planhub (schema {version}, this one knows "
+            f"{_present()}): use that one"
+        )
+    return int(version)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Takes all missing steps in one transaction."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        for number, sql in migrations():
+            if number > version:
+                for statement in _statements(sql):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+
+
+def _statements(sql: str) -> Iterator[str]:
+    statement = ""
+    for line in sql.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            raise StorageError(f"{path} is not a database: name another file") from error
+        raise StorageError(f"{path} cannot be used: {error}") from error
+    except OSError as error:
+        raise StorageError(f"{path} cannot be opened: {error.strerror}") from error

@@ -1,0 +1,170 @@
+"""The ledger's writes as SQL: sorted by kind, then one statement a kind for all their rows.
+
+Within one transaction the order of kinds replaces that of the writes.  An attempt that is reserved
+and settled, or released, in the same transaction is written once, or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, TypeAlias, assert_never
+
+import msgspec
+
+from actors.domain.money import day_of
+from actors.protocol import (
+    AttemptReleased,
+    AttemptReserved,
+    AttemptSettled,
+    LeaseReturned,
+    LeaseTaken,
+    RunBegan,
+    RunClosed,
+    Write,
+)
+
+Row: TypeAlias = tuple[Any, ...]
+MOST_TOKENS = 2**53
+"""What a vendor's count is written down as at most; SQLite knows no integer beyond 64 bits."""
+
+KEY_PREFIX = "key:"
+
+BEGAN = """
+INSERT INTO runs (id, key, mode, request_id, status, started_at, order_hash, "order")
+VALUES (?, ?, ?, ?, 'running', ?, ?, ?) ON CONFLICT DO NOTHING"""
+
+CLOSED = """
+INSERT INTO runs (id, mode, started_at, status, http_status, ended_at, body_hash, body)
+VALUES (?1, '', ?4, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET
+status = ?2, http_status = ?3, ended_at = ?4, body_hash = ?5, body = ?6"""
+
+RESERVED = """
+INSERT OR REPLACE INTO attempts (id, run, key, mode, role, model, provider, status, window, day,
+    reserved_at, held_nano)
+VALUES (?1, ?2, ?3, coalesce((SELECT mode FROM runs WHERE id = ?2), ''), ?4, ?5, ?6, 'reserved',
+    ?7, ?8, ?9, ?10)"""
+
+SETTLED = """
+INSERT OR REPLACE INTO attempts (id, run, key, mode, role, model, provider, status, window, day,
+    reserved_at, settled_at, held_nano, cost_nano, estimated, uncertain, attempt, started_ms,
+    latency_ms, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens,
+    reasoning_tokens, truncated, clamped, error, text_hash, text)
+VALUES (?1, ?2, ?3, coalesce((SELECT mode FROM runs WHERE id = ?2), ''), ?4, ?5, ?6, ?7, ?8, ?9,
+    ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27,
+    ?28)"""
+
+RELEASED = "DELETE FROM attempts WHERE id = ? AND status = 'reserved'"
+
+STANDING = """
+INSERT INTO accounts (owner, window, limit_nano, spent_nano, leased_nano)
+VALUES (?1, ?2, ?3, ?4, max(0, ?5)) ON CONFLICT DO UPDATE SET
+spent_nano = spent_nano + ?4, leased_nano = max(0, leased_nano + ?5)"""
+
+LIMIT = "UPDATE accounts SET limit_nano = ? WHERE owner = ? AND window = ?"
+
+
+class Rows:
+    """The rows of a transaction.  Without `content` texts are kept as their hashes alone."""
+
+    def __init__(self, writes: Iterable[Write], *, content: bool) -> None:
+        self._content = content
+        self._began: list[Row] = []
+        self._closed: list[Row] = []
+        self._reserved: dict[str, AttemptReserved] = {}
+        self._settled: list[Row] = []
+        self._released: list[Row] = []
+        self._limits: dict[tuple[str, str], int | None] = {}
+        self._spent: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._leased: defaultdict[tuple[str, str], int] = defaultdict(int)
+        for write in writes:
+            self._add(write)
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Writes them, within the transaction that is open."""
+        places = self._spent.keys() | self._leased.keys()
+        for sql, rows in (
+            (BEGAN, self._began),
+            (CLOSED, self._closed),
+            (RESERVED, [_reservation(write) for write in self._reserved.values()]),
+            (SETTLED, self._settled),
+            (RELEASED, self._released),
+            (
+                STANDING,
+                [(*p, self._limits.get(p), self._spent[p], self._leased[p]) for p in places],
+            ),
+            (LIMIT, [(limit, *place) for place, limit in self._limits.items()]),
+        ):
+            if rows:
+                connection.executemany(sql, rows)
+
+    def _add(self, write: Write) -> None:
+        match write:
+            case LeaseTaken(account, window, amount, limit):
+                self._leased[account, window] += amount
+                self._limits[account, window] = limit
+            case LeaseReturned(account, window, amount):
+                self._leased[account, window] -= amount
+            case RunBegan():
+                self._began.append(self._run(write))
+            case AttemptReserved():
+                self._reserved[write.attempt] = write
+            case AttemptReleased(attempt):
+                if self._reserved.pop(attempt, None) is None:
+                    self._released.append((attempt,))
+            case AttemptSettled():
+                self._settle(write)
+            case RunClosed(run, status, body, http_status, at):
+                self._closed.append((run, status, http_status, at, *self._kept(body)))
+            case _:
+                assert_never(write)
+
+    def _settle(self, write: AttemptSettled) -> None:
+        self._reserved.pop(write.call.attempt_id, None)
+        self._settled.append((*_settlement(write), *self._kept(write.text)))
+        cost = write.call.cost_nano
+        for account in write.charged:
+            self._spent[account] += cost
+            self._leased[account] -= min(cost, write.held_nano)
+
+    def _run(self, began: RunBegan) -> Row:
+        order = began.order
+        kept = self._kept(msgspec.msgpack.encode(order))
+        return (order.run, order.key, order.mode, order.request_id, began.at, *kept)
+
+    def _kept(self, content: bytes | str) -> Row:
+        """Its hash or itself, whichever may be kept; of nothing, nothing."""
+        if not content or self._content:
+            return (None, content or None)
+        encoded = content.encode() if isinstance(content, str) else content
+        return (hashlib.sha256(encoded).digest(), None)
+
+
+def _reservation(write: AttemptReserved) -> Row:
+    key, window = _charged(write.charged)
+    who = (write.attempt, write.run, key, write.role, write.model, write.provider)
+    return (*who, window, day_of(write.at), write.at, write.held_nano)
+
+
+def _settlement(write: AttemptSettled) -> Row:
+    call, usage = write.call, write.call.usage
+    key, window = _charged(write.charged)
+    counts = (usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning)
+    return (
+        *(call.attempt_id, write.run, key, call.role, call.model, call.provider, call.status),
+        *(window, day_of(write.reserved_at), write.reserved_at, write.at),
+        *(write.held_nano, call.cost_nano, call.estimated, write.uncertain),
+        *(call.attempt, call.started_ms, call.latency_ms),
+        *(counts if max(counts) <= MOST_TOKENS else [min(n, MOST_TOKENS) for n in counts]),
+        *(call.truncated, call.clamped, call.error),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _charged(accounts: tuple[tuple[str, str], ...]) -> tuple[str | None, str]:
+    """The key among the accounts charged, and the month."""
+    keys = [owner.removeprefix(KEY_PREFIX) for owner, _ in accounts if owner.startswith(KEY_PREFIX)]
+    return (keys[0] if keys else None), accounts[0][1]
