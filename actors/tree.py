@@ -62,8 +62,6 @@ def tree(parts: Parts) -> SupervisorSpec:
                         "pools",
                         Strategy.ONE_FOR_ONE,
                         tuple(ChildSpec(pool_address(v), m) for v, m in parts.pools.items()),
-                        intensity=30,
-                        period_s=10.0,
                     ),
                 ),
             ),

@@ -35,12 +35,15 @@ from actors.protocol import (
     ModelsListed,
     ModelState,
     Order,
+    ReconfigureLedger,
+    ReconfigurePool,
+    ReconfigureRouter,
     Validate,
 )
 from actors.provider_pool import ProviderPool
 from actors.router import Router
 from actors.tree import Parts, orchestrator, pool_address, run_address, tree
-from runtime.config import Config, connections, to_edge, to_models, vendor_settings
+from runtime.config import Config, ConfigError, connections, to_edge, to_models, vendor_settings
 from runtime.frontends.wire import Edge, PlanRequest, error_from_body, to_order
 from runtime.kernel import ActorStopped, Future, Host, System
 from runtime.keys import ApiKey
@@ -127,6 +130,19 @@ class Engine:
     def drain(self) -> None:
         """Takes no new runs; those under way go on."""
         self.draining = True
+
+    def reload(self, config: Config) -> None:
+        """Takes over another configuration, all of it or none; runs keep what they began with.
+
+        Models, limits, defaults and rates change at once.  How vendors are reached, and where the
+        books are, cannot change in a running engine: raises ConfigError that names what did.
+        """
+        _check_reloadable(self.config, config)
+        self.config, self.edge = config, to_edge(config)
+        self.system.tell("router", ReconfigureRouter(to_models(config)))
+        self.system.tell("ledger", ReconfigureLedger(self.edge.monthly_limit_nano))
+        for settings in vendor_settings(config):
+            self.system.tell(pool_address(settings.provider), ReconfigurePool(settings))
 
     # --- requests ---
 
@@ -245,6 +261,15 @@ class Engine:
     def _abort_work(self, address: Address, work_id: str) -> None:
         vendor = self.vendors.get(address.removeprefix(POOL_PREFIX))
         (self._validator if vendor is None else vendor).abort(work_id)
+
+
+def _check_reloadable(old: Config, new: Config) -> None:
+    before = {reached.provider: reached for reached in connections(old)}
+    after = {reached.provider: reached for reached in connections(new)}
+    if changed := sorted(p for p in {*before, *after} if before.get(p) != after.get(p)):
+        raise ConfigError(f"providers changed ({', '.join(changed)}): restart to apply that")
+    if (old.server, old.journal) != (new.server, new.journal):
+        raise ConfigError("[server] or [journal] changed: restart to apply that")
 
 
 def _sqlite(database: Path, config: Config, _: Any) -> Any:
