@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
-from runtime.config import Log
+if TYPE_CHECKING:
+    from runtime.config import Log
 
 ROOT = "planhub"
 _SERVER_LOGGERS = ("uvicorn", "uvicorn.error")
@@ -22,7 +23,9 @@ _SERVER_LOGGERS = ("uvicorn", "uvicorn.error")
 
 def be_silent() -> None:
     """Keeps the standard library from printing warnings that no host asked for."""
-    logging.getLogger(ROOT).addHandler(logging.NullHandler())
+    logger = logging.getLogger(ROOT)
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
 
 
 def configure(log: Log, stream: TextIO | None = None) -> None:

@@ -11,6 +11,8 @@ from typing import Annotated, Literal, TypeAlias
 from cyclopts import App, CycloptsError, Parameter
 
 from runtime.cli.ends import DONE, INTERRUPTED, WRONG_USE, exit_status, one_line
+from runtime.cli.terminal import STANDARD_INPUT
+from runtime.telemetry import be_silent
 
 Mode: TypeAlias = Literal["planning", "adversarial", "vote", "refine"]
 Scope: TypeAlias = Literal["plan", "chat", "admin"]
@@ -74,7 +76,13 @@ keys = App(
     help="Create, list, rotate and revoke API keys of the server.",
     help_epilogue=KEYS_EXAMPLES,
 )
+ledger = App(
+    name="ledger",
+    help="Show what was spent, by key, model, mode and day, and how the limits stand.",
+    help_epilogue="",
+)
 app.command(keys)
+app.command(ledger)
 
 
 @app.command(help_epilogue=PLAN_EXAMPLES)
@@ -249,8 +257,8 @@ def models(*, json: Json = False, config: ConfigFile = None) -> int:
     return show_models(json=json, config=config)
 
 
-@app.command(help_epilogue="")
-def ledger(*, uncertain: Switch = False, json: Json = False, config: ConfigFile = None) -> int:
+@ledger.default
+def show(*, uncertain: Switch = False, json: Json = False, config: ConfigFile = None) -> int:
     """Show what was spent, by key, model, mode and day, and how the limits stand.
 
     Parameters
@@ -261,6 +269,22 @@ def ledger(*, uncertain: Switch = False, json: Json = False, config: ConfigFile 
     from runtime.cli.ledger import show_ledger
 
     return show_ledger(uncertain=uncertain, json=json, config=config)
+
+
+@ledger.command
+def settle(attempt: str, usd: float, /, *, config: ConfigFile = None) -> int:
+    """Correct what an uncertain call was charged.
+
+    Parameters
+    ----------
+    attempt
+        Its id, as `planhub ledger --uncertain` lists it.
+    usd
+        What the vendor billed for it.
+    """
+    from runtime.cli.ledger import settle_attempt
+
+    return settle_attempt(attempt, usd, config)
 
 
 @app.command(help_epilogue="")
@@ -279,9 +303,11 @@ def check(*, defaults: Switch = False, json: Json = False, config: ConfigFile = 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit status."""
+    be_silent()
+    given = sys.argv[1:] if arguments is None else arguments
     try:
         result = app(
-            None if arguments is None else list(arguments),
+            [STANDARD_INPUT if argument == "-" else argument for argument in given],
             print_error=False,
             exit_on_error=False,
             result_action="return_value",

@@ -46,11 +46,11 @@ def _entry(model: ModelEntry, key_present: bool) -> dict[str, Any]:
 
 def _table(models: list[ModelEntry], keys: dict[str, bool]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("model")
+    table.add_column("model", no_wrap=True)
     table.add_column("vendor")
     table.add_column("weight", justify="right")
-    table.add_column("in $/Mtok", justify="right")
-    table.add_column("out $/Mtok", justify="right")
+    table.add_column("$/M in", justify="right")
+    table.add_column("$/M out", justify="right")
     table.add_column("context", justify="right")
     table.add_column("key")
     table.add_column("state")

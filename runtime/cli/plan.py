@@ -12,7 +12,7 @@ from runtime.cli.ends import DONE, WRONG_USE, CommandFailed
 from runtime.cli.progress import Progress
 from runtime.cli.setup import configured
 from runtime.cli.summary import summarise
-from runtime.cli.terminal import stderr, write
+from runtime.cli.terminal import STANDARD_INPUT, stderr, write
 from runtime.frontends.wire import PlanRequest, plan_request
 from runtime.planhub import Planhub
 
@@ -46,13 +46,20 @@ def _request(
         given["output_schema"] = _read(schema)
     if params:
         given["parameters"] = dict(map(_parameter, params))
-    return plan_request(sys.stdin.read() if prompt == "-" else prompt, **given)
+    return plan_request(_typed() if prompt == STANDARD_INPUT else prompt, **given)
+
+
+def _typed() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise CommandFailed("standard input is not UTF-8 text", WRONG_USE) from error
 
 
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "not UTF-8 text"
         raise CommandFailed(f"cannot read {path}: {why.lower()}", WRONG_USE) from error
 

@@ -16,6 +16,7 @@ SIMULATED = (
     "These answers are simulated: built-in models, offline, at made-up prices.  Set OPENAI_API_KEY"
     " or ANTHROPIC_API_KEY, or write a planhub.toml, to ask real ones."
 )
+EXCERPT = 300
 _INDENT = (0, 0, 0, 2)
 
 
@@ -44,12 +45,15 @@ def _heading(console: Console, name: str, text: str = "") -> None:
 def _candidates(console: Console, response: dict[str, Any]) -> None:
     _heading(console, "Candidates")
     failed = response.get("failed", ())
+    shared = _shared_lines([candidate["content"] for candidate in response["responses"]])
     width = max(len(candidate["model"]) for candidate in (*response["responses"], *failed))
     for candidate in response["responses"]:
         chosen = candidate["selected"]
         line = Text("  → " if chosen else "    ", style="bold green" if chosen else "")
         line.append(f"{candidate['model']:<{width}}  ")
-        line.append(_first_line(candidate["content"]), style="not bold default")
+        words = len(candidate["content"].split())
+        line.append(f"{words:>4} words  ", style="not bold dim")
+        line.append(_excerpt(candidate["content"], shared), style="not bold default")
         _print_cut(console, line)
     for voter in failed:
         line = Text(f"  ✗ {voter['model']:<{width}}  ", style="red")
@@ -60,9 +64,19 @@ def _print_cut(console: Console, line: Text) -> None:
     console.print(line, no_wrap=True, overflow="ellipsis")
 
 
-def _first_line(content: str) -> str:
-    lines = (printable(line).strip("#*> \t") for line in content.splitlines())
-    return next((line for line in lines if line), "(empty)")
+def _shared_lines(texts: list[str]) -> set[str]:
+    """What every candidate says tells none of them apart."""
+    lines = [set(text.splitlines()) for text in texts]
+    return set.intersection(*lines) if len(lines) > 1 else set()
+
+
+def _excerpt(text: str, shared: set[str]) -> str:
+    """The beginning of a text, as one line."""
+    lines = (printable(line).strip("#*> \t") for line in text.splitlines() if line not in shared)
+    return (
+        " · ".join(line for line in lines if line)[:EXCERPT]
+        or "(nothing that the others do not say)"
+    )
 
 
 def _verdict(console: Console, result: PlanResult) -> None:
@@ -78,7 +92,7 @@ def _calls(console: Console, calls: list[CallEntry]) -> None:
     _heading(console, "Calls")
     table = Table.grid(padding=(0, 2))
     for justify in ("left", "left", "left", "right", "right", "right", "left"):
-        table.add_column(justify=justify, no_wrap=True)  # type: ignore[arg-type]  # literals
+        table.add_column(justify=justify, no_wrap=True)
     for call in calls:
         table.add_row(
             call.role,
@@ -103,5 +117,6 @@ def _cost(console: Console, result: PlanResult) -> None:
     calls = f"{cost.calls} call{'' if cost.calls == 1 else 's'}"
     ends = (call.started_ms + call.latency_ms for call in result.calls)
     took = f"{max(ends, default=0.0) / 1000:.1f} s"
-    parts = (f"{about}{usd(cost.spent_usd)}{limit}", calls, took, result.status, f"run {result.id}")
+    parts = (f"{about}{usd(cost.spent_usd)}{limit}", calls, took, result.status)
     _heading(console, "Cost", " · ".join(parts))
+    _heading(console, "Run", result.id)

@@ -9,6 +9,9 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
+STANDARD_INPUT = "\0"
+"""What stands for `-` among the arguments, which would pass for an option; no shell passes it."""
+
 
 @cache
 def stderr() -> Console:

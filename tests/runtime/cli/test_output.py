@@ -55,14 +55,25 @@ def shown(told: PlanResult, simulated: bool = False) -> str:
 def test_a_vote_is_told_whole() -> None:
     """Candidates, who failed, the verdict with its reason, every call, the cost of all."""
     text = shown(result(VOTE))
-    assert "→ gpt     An API" in text
+    assert "→ gpt        6 words  An API" in text
     assert "An API [bold]for[/] tasks" in text
     assert "✗ broken  timeout" in text
     assert "opus chose gpt" in text
     assert "Covers errors and paging." in text
     assert "1,200 → 310 tokens" in text
-    assert "about $0.0062 of $1.00 · 2 calls · 1.2 s · complete · run 5f3c" in text
+    assert "about $0.0062 of $1.00 · 2 calls · 1.2 s · complete" in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_candidates_are_told_apart() -> None:
+    """What all of them say is left out of their excerpts."""
+    responses = [
+        {"model": name, "content": f"Hello!\n\n- {name} first", "selected": name == "gpt"}
+        for name in ("gpt", "mini")
+    ]
+    text = shown(result(VOTE | {"responses": responses}))
+    assert "- mini first" in text
+    assert "Hello!" not in text
 
 
 def test_a_model_cannot_write_to_the_terminal() -> None:
