@@ -11,13 +11,15 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
-from actors.base import Address, Overloaded, Work
+import trio
+
+from actors.base import Address, Context, Overloaded, Work
 from actors.cost_ledger import CostLedger
 from actors.domain.money import usd
 from actors.errors import Draining, Internal, PlanError, RateLimited
@@ -60,6 +62,9 @@ ASK_S = 5.0
 PATIENCE_S = 10.0
 """How long after its deadline a run may still take to say so, before it is given up on."""
 
+SETTLE_S = 2.0
+"""How long the end of an engine waits for its cancelled runs."""
+
 POOL_PREFIX = pool_address("")
 
 
@@ -70,6 +75,7 @@ class Engine:
         self.config = config
         self.database = database
         self.edge: Edge = to_edge(config)
+        self.table = to_models(config)
         self.draining = False
         self.runs = Runs()
         self._random = SystemRandom()
@@ -94,17 +100,29 @@ class Engine:
         return f"<Engine {len(self.vendors)} vendors, {len(self.runs)} runs, books {books}>"
 
     def _parts(self) -> Parts:
-        config, database, edge = self.config, self.database, self.edge
+        """Each actor is made from the configuration in force when it is: a reload outlives it."""
+        pools = [settings.provider for settings in vendor_settings(self.config)]
+        in_memory = self.database is None
         return Parts(
-            storage=MemoryStorage if database is None else partial(_sqlite, database, config),
-            ledger=lambda ctx: CostLedger(ctx, edge.monthly_limit_nano),
+            storage=MemoryStorage if in_memory else self._storage,
+            ledger=lambda ctx: CostLedger(ctx, self.edge.monthly_limit_nano),
             judge=Judge,
-            router=partial(Router, models=to_models(config)),
-            pools={
-                settings.provider: partial(ProviderPool, settings=settings)
-                for settings in vendor_settings(config)
-            },
-            storage_blocks=database is not None,
+            router=lambda ctx: Router(ctx, self.table),
+            pools={provider: partial(self._pool, provider) for provider in pools},
+            storage_blocks=not in_memory,
+        )
+
+    def _pool(self, provider: str, ctx: Context) -> ProviderPool:
+        of = {settings.provider: settings for settings in vendor_settings(self.config)}
+        return ProviderPool(ctx, of[provider])
+
+    def _storage(self, _: Context) -> Any:
+        from runtime.storage.sqlite import SqliteStorage
+
+        assert self.database is not None, "books in memory are kept by MemoryStorage"
+        journal = self.config.journal
+        return SqliteStorage(
+            self.database, durability=journal.durability, store_content=journal.store_content
         )
 
     # --- life ---
@@ -114,18 +132,34 @@ class Engine:
         self.host.start()
 
     def stop(self, timeout: float = PATIENCE_S) -> None:
-        """Ends every run and the engine; leaves no thread, socket or process behind."""
-        self.drain()
-        for run_id in self.runs.live():
-            self.cancel(run_id)
+        """Ends every run and the engine; leaves no thread, socket or process behind.
+
+        Runs are cancelled first and have a moment to settle what they had sent.
+        """
+        until = time.monotonic() + SETTLE_S
+        for future in self._cancel_all():
+            with suppress(PlanError, TimeoutError):
+                future.get(max(0.0, until - time.monotonic()))
         self.host.stop(timeout)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Engine]:
         """Runs inside the trio program that enters this."""
         async with self.host.running():
-            yield self
-            self.drain()
+            try:
+                yield self
+            finally:
+                with trio.move_on_after(SETTLE_S, shield=True):
+                    for future in self._cancel_all():
+                        with suppress(PlanError):
+                            await future
+
+    def _cancel_all(self) -> list[RunFuture]:
+        self.drain()
+        futures = self.runs.futures()
+        for future in futures:
+            future.cancel()
+        return futures
 
     def drain(self) -> None:
         """Takes no new runs; those under way go on."""
@@ -138,8 +172,8 @@ class Engine:
         books are, cannot change in a running engine: raises ConfigError that names what did.
         """
         _check_reloadable(self.config, config)
-        self.config, self.edge = config, to_edge(config)
-        self.system.tell("router", ReconfigureRouter(to_models(config)))
+        self.config, self.edge, self.table = config, to_edge(config), to_models(config)
+        self.system.tell("router", ReconfigureRouter(self.table))
         self.system.tell("ledger", ReconfigureLedger(self.edge.monthly_limit_nano))
         for settings in vendor_settings(config):
             self.system.tell(pool_address(settings.provider), ReconfigurePool(settings))
@@ -270,15 +304,6 @@ def _check_reloadable(old: Config, new: Config) -> None:
         raise ConfigError(f"providers changed ({', '.join(changed)}): restart to apply that")
     if (old.server, old.journal) != (new.server, new.journal):
         raise ConfigError("[server] or [journal] changed: restart to apply that")
-
-
-def _sqlite(database: Path, config: Config, _: Any) -> Any:
-    from runtime.storage.sqlite import SqliteStorage
-
-    journal = config.journal
-    return SqliteStorage(
-        database, durability=journal.durability, store_content=journal.store_content
-    )
 
 
 def _lost(run: str, draining: bool) -> PlanError:

@@ -73,8 +73,9 @@ class Runs:
     def __contains__(self, run_id: str) -> bool:
         return run_id in self._live
 
-    def live(self) -> list[str]:
-        return list(self._live)
+    def futures(self) -> list[RunFuture]:
+        """Of those under way."""
+        return [live.future for live in list(self._live.values())]
 
     def begin(self, future: RunFuture, key: str | None, watcher: OnEvent | None) -> None:
         self._live[future.run_id] = _Live(key, future, watcher)

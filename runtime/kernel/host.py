@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from math import inf
-from typing import TypeAlias
+from typing import Protocol
 
 import trio
 
@@ -28,7 +28,12 @@ __all__ = ["Host", "Service"]
 
 logger = logging.getLogger("planhub.kernel")
 
-Service: TypeAlias = Callable[[], Awaitable[None]]
+
+class Service(Protocol):
+    """Runs until it is cancelled; `task_status.started()` says that it can be used."""
+
+    async def __call__(self, *, task_status: trio.TaskStatus[None]) -> None: ...
+
 
 START_S = 10.0
 STOP_S = 10.0
@@ -134,7 +139,7 @@ class Host:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._dispatch)
                 for service in self._services:
-                    nursery.start_soon(self._serve, service)
+                    await nursery.start(self._serve, service)
                 try:
                     yield self.system
                 except Exception as error:  # noqa: BLE001  raised again, not in the nursery's group
@@ -159,9 +164,9 @@ class Host:
             await self._ended.wait()
         self.system.close()
 
-    async def _serve(self, service: Service) -> None:
+    async def _serve(self, service: Service, task_status: trio.TaskStatus[None]) -> None:
         try:
-            await service()
+            await service(task_status=task_status)
         except Exception as error:
             logger.exception("a service failed")
             self._end_by(error)

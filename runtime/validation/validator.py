@@ -46,11 +46,12 @@ class Validator:
         if (scope := self._scopes.get(work_id)) is not None:
             scope.cancel()
 
-    async def serve(self) -> None:
+    async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Runs until cancelled; leaves no process behind."""
         self._limiter = trio.CapacityLimiter(PROCESSES)
         try:
             async with trio.open_nursery() as self._nursery:
+                task_status.started()
                 await trio.sleep_forever()
         finally:
             self._nursery = None

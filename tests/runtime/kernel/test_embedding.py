@@ -152,7 +152,8 @@ def test_a_failed_service_ends_the_system() -> None:
     """Open asks are told, later ones too, and `failure` says why; `stop` finds nothing to do."""
     fail = threading.Event()
 
-    async def service() -> None:
+    async def service(*, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
         await trio.to_thread.run_sync(fail.wait, PATIENCE_S)
         raise OSError("the socket is gone")
 
@@ -210,7 +211,8 @@ def test_services_run_beside() -> None:
     seen: list[object] = []
     ready = threading.Event()
 
-    async def service() -> None:
+    async def service(*, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
         seen.append(threading.get_ident())
         ready.set()
         try:
@@ -218,7 +220,8 @@ def test_services_run_beside() -> None:
         finally:
             seen.append("cancelled")
 
-    async def short() -> None:
+    async def short(*, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
         seen.append("short")
 
     engine = host(service, short)
