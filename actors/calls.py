@@ -235,6 +235,8 @@ class Calls:
                 self._failed(attempt, CallFailed(attempt.id, "crashed", "its pool is gone"))
             elif attempt.stage is Stage.ORDERED:
                 self._ctx.monitor(pool)
+                if attempt.wanted is None:  # a cancel may have been lost with the line
+                    self._ctx.tell(pool, CancelCall(attempt.id))
 
     def retry(self, key: int) -> None:
         if (wanted := self._wanted.get(key)) is not None:
