@@ -395,13 +395,8 @@ class Orchestrator(Actor):
 
     def _answer(self) -> None:
         """Tells the asker and the watchers, once all of it is on record."""
-        asked, body, cost, calls = (
-            self._begin,
-            self._body,
-            self._cost(),
-            len(self._calls.tally.records),
-        )
-        outcome = self._outcome
+        asked, body, outcome = self._begin, self._body, self._outcome
+        cost, calls = self._cost(), len(self._calls.tally.records)
         if isinstance(outcome, Result):
             status: Literal["complete", "degraded"] = "degraded" if outcome.degraded else "complete"
             self._narrator.run_finished(body)
@@ -417,13 +412,15 @@ class Orchestrator(Actor):
     # --- small change ---
 
     def _cost(self) -> RunCost:
+        """What the run has cost; a refusal of money shows the limit it was refused by."""
         tally, refused = self._calls.tally, self._calls.refused
+        if self._phase < Phase.CLOSING or not isinstance(self._outcome, BudgetExceeded):
+            return RunCost(tally.spent_nano, self._order.limit_nano, tally.estimated)
+        if refused is not None:
+            limit, spent = refused.limit_nano, refused.spent_nano
+            return RunCost(spent, limit, tally.estimated, refused.held_nano, refused.needed_nano)
         return RunCost(
-            tally.spent_nano,
-            self._order.limit_nano if refused is None else refused.limit_nano,
-            tally.estimated,
-            0 if refused is None else refused.held_nano,
-            self._needed_nano if refused is None else refused.needed_nano,
+            tally.spent_nano, self._order.limit_nano, tally.estimated, 0, self._needed_nano
         )
 
 
