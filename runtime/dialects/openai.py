@@ -146,11 +146,10 @@ class OpenAIDialect:
         self, call: CallVendor, response: HttpResponse, completion: _Completion
     ) -> CallErrored:
         """Some servers put an error into a 200, with the real status as its code."""
-        told = error_in(completion.error)
+        told, usage = error_in(completion.error), _usage(completion.usage)
         if told.message or told.code:
             status = int(told.code) if re.fullmatch(r"[45]\d\d", told.code) else 502
-            return errored(call, response, self._key, error=told, status=status)
-        usage = _usage(completion.usage)
+            return errored(call, response, self._key, error=told, status=status, usage=usage)
         return failed(call, response, "malformed", "an answer without choices", usage)
 
 

@@ -37,6 +37,7 @@ def failed(
         usage=usage,
         written=True,
         received_bytes=len(response.body),
+        http_status=response.status,
     )
 
 
@@ -47,8 +48,12 @@ def errored(
     *,
     error: VendorError | None = None,
     status: int | None = None,
+    usage: Usage | None = None,
 ) -> CallErrored:
-    """The failure that an error stands for; `status` and `error` when they hid in a 200."""
+    """The failure that an error stands for; `status` and `error` when they hid in a 200.
+
+    An error is not billed, unless a `usage` came with it.
+    """
     error = error or read_error(response.body)
     status = status or response.status
     kind = kind_of(status, error)
@@ -58,8 +63,10 @@ def errored(
         kind=kind,
         detail=sentence(f"{status}: {error.message or error.code or error.type}", key),
         retry_after_s=retry_after(response.headers) if waits else None,
+        usage=usage,
         written=True,
         received_bytes=len(response.body),
+        http_status=status,
     )
 
 

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.domain.model import Usage
+from actors.protocol import CallErrored
 from runtime.dialects.anthropic import AnthropicDialect
 from runtime.dialects.errors import read_error, retry_after
 from runtime.dialects.openai import OpenAIDialect
@@ -58,8 +60,9 @@ def anthropic(message: str, type: str = "invalid_request_error") -> Any:
     ],
 )
 def test_the_status_decides_the_kind(status: int, kind: str) -> None:
-    """Unless the words say more."""
-    assert errored(openai("something"), status).kind == kind
+    """Unless the words say more.  It is told as it was: an error is not billed."""
+    outcome = errored(openai("something"), status)
+    assert (outcome.kind, outcome.http_status, outcome.usage) == (kind, status, None)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +183,13 @@ def test_the_detail_is_one_short_line_without_our_key() -> None:
 
 def test_an_error_inside_a_200_is_an_error() -> None:
     """Some routers answer so, with the real status as the code."""
-    said = {"error": {"message": "upstream is busy", "code": 429}}
+    said = {
+        "error": {"message": "upstream is busy", "code": 429},
+        "usage": {"prompt_tokens": 9, "completion_tokens": 0},
+    }
     openai_dialect, anthropic_dialect = DIALECTS
-    assert openai_dialect.decode(call(), response(said)).kind == "rate_limited"
+    outcome = openai_dialect.decode(call(), response(said))
+    assert isinstance(outcome, CallErrored)
+    assert (outcome.kind, outcome.http_status) == ("rate_limited", 429)
+    assert outcome.usage == Usage(input=9)
     assert anthropic_dialect.decode(call(), response(said)).kind == "transient"
