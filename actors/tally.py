@@ -103,7 +103,7 @@ def _billed(attempt: Attempt, failed: CallFailed) -> tuple[Usage, bool]:
     """
     if failed.usage is not None:
         return failed.usage, False
-    if not failed.written or (failed.http_status or 0) >= 400:
+    if not failed.written or (failed.http_status or 0) >= 300:
         return Usage(), False
     received = -(-failed.received_bytes // BYTES_PER_TOKEN)
     sent = input_estimate(attempt.call.messages, attempt.call.schema)
