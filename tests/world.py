@@ -15,12 +15,8 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from actors.cost_ledger import CostLedger
-from actors.provider_pool import ProviderPool
-from actors.router import Router
-from runtime.storage.memory import MemoryStorage
-
 from actors.base import Address, Message, Work
+from actors.cost_ledger import CostLedger
 from actors.domain.model import Model, Price, Usage
 from actors.domain.schema import problems
 from actors.events import Event
@@ -43,10 +39,14 @@ from actors.protocol import (
     Validated,
     VendorSettings,
 )
+from actors.provider_pool import ProviderPool
+from actors.router import Router
 from actors.tree import Parts, orchestrator, run_address, tree
 from runtime.kernel import Future, System
+from runtime.storage.memory import MemoryStorage
 
 USD = 1_000_000_000
+USAGE = Usage(input=100, output=50)
 
 
 def model(id: str, provider: str = "a", weight: int = 5, usd: int = 10, **more: Any) -> Model:
@@ -69,7 +69,7 @@ class Says:
     """A vendor's answer, after `after_s`."""
 
     text: str = "an answer"
-    usage: Usage = Usage(input=100, output=50)
+    usage: Usage = USAGE
     after_s: float = 1.0
     truncated: bool = False
 

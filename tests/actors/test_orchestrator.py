@@ -8,14 +8,11 @@ from typing import Any
 
 import pytest
 
-from actors.domain.model import Usage
 from actors.events import CallStarted, RunFailed, RunFinished
 from actors.protocol import CallVendor
 from actors.strategies import STRATEGIES
 from runtime.kernel import ActorStopped
-from tests.world import HANGS, MODELS, USD, Crashes, Fails, Says, World, model
-
-USAGE = Usage(input=100, output=50)
+from tests.world import HANGS, MODELS, USAGE, USD, Crashes, Fails, Says, World, model
 
 
 def is_ballot(work: CallVendor) -> bool:
