@@ -6,10 +6,10 @@ import asyncio
 import socket
 import struct
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from itertools import chain, repeat
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -55,6 +55,8 @@ class ScriptedVendor:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
+        self._released: asyncio.Event | None = None
+        self._held = False
         self._port = 0
 
     def __repr__(self) -> str:
@@ -91,6 +93,16 @@ class ScriptedVendor:
         else:
             turns = chain((_always(reply) for reply in script), repeat(echo))
             self._script = lambda call: next(turns)(call)
+
+    def hold(self) -> None:
+        """Keeps back every answer from now on, until `release`; calls are recorded still."""
+        self._held = True
+
+    def release(self) -> None:
+        """Sends what was kept back, and answers at once again."""
+        self._held = False
+        if self._loop is not None and self._released is not None:
+            self._loop.call_soon_threadsafe(self._released.set)
 
     def wait_for(self, *, calls: int = 0, connections: int | None = None, timeout: float) -> bool:
         """Blocks until there were that many calls and are that many connections; False if not
@@ -143,6 +155,7 @@ class ScriptedVendor:
     async def _main(self, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
+        self._released = asyncio.Event()
         tasks: set[asyncio.Task[None]] = set()
 
         def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -192,9 +205,17 @@ class ScriptedVendor:
             call = RecordedCall(path, headers, {})
         self._record(call)
         reply = self._reply(call)
-        if reply.delay_s and await _left_within(reader, reply.delay_s):
+        if (reply.delay_s or self._held) and await _left_during(reader, self._wait(reply)):
             return False
         return await self._send(reader, writer, call, reply)
+
+    async def _wait(self, reply: Reply) -> None:
+        """Takes as long as the answer is to take."""
+        if reply.delay_s:
+            await asyncio.sleep(reply.delay_s)
+        while self._held and self._released is not None:
+            self._released.clear()
+            await self._released.wait()
 
     def _record(self, call: RecordedCall) -> None:
         with self._changed:
@@ -283,13 +304,16 @@ def _answer_head(reply: Reply, length: int) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-async def _left_within(reader: asyncio.StreamReader, seconds: float) -> bool:
+async def _left_during(reader: asyncio.StreamReader, wait: Coroutine[Any, Any, None]) -> bool:
     """Whether the client goes while it is kept waiting."""
+    waiting, leaving = asyncio.create_task(wait), asyncio.create_task(reader.read(1))
     try:
-        async with asyncio.timeout(seconds):
-            return await reader.read(1) == b""
-    except TimeoutError:
-        return False
+        await asyncio.wait((waiting, leaving), return_when=asyncio.FIRST_COMPLETED)
+        return not waiting.done() and leaving.result() == b""
+    finally:
+        waiting.cancel()
+        leaving.cancel()
+        await asyncio.gather(waiting, leaving, return_exceptions=True)
 
 
 def _reset_on_close(writer: asyncio.StreamWriter) -> None:

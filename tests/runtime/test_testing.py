@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -187,3 +188,15 @@ def test_a_delayed_answer_is_not_sent_to_a_client_that_left(openai: ScriptedVend
             timeout=0.05,
         )
     assert openai.wait_for(calls=1, connections=0, timeout=10)
+
+
+def test_answers_are_kept_back_until_they_are_released(openai: ScriptedVendor) -> None:
+    """Of all that ask meanwhile; their calls are there to be seen."""
+    openai.hold()
+    with ThreadPoolExecutor(2) as clients:
+        waiting = [clients.submit(post, openai, OPENAI) for _ in range(2)]
+        assert openai.wait_for(calls=2, timeout=10)
+        assert not any(answer.done() for answer in waiting)
+        openai.release()
+        assert [answer.result(10).status_code for answer in waiting] == [200, 200]
+    assert post(openai, OPENAI).status_code == 200
