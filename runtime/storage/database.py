@@ -99,10 +99,15 @@ def _version(path: Path) -> int:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> int:
-    """The version of its schema; 0 for an empty file."""
+    """The version of its schema; 0 for an empty file.
+
+    Read as of one moment: another connection may be making the database just now.
+    """
+    connection.execute("BEGIN")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    connection.rollback()
     if tables and application != APPLICATION:
         raise StorageError(f"{path} is a database of another program: name another file")
     if version > _present():
