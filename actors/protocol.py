@@ -80,6 +80,19 @@ class CallRecord(Struct, frozen=True, gc=False, array_like=True):
     error: str | None = None
 
 
+class Step(Struct, frozen=True, gc=False, array_like=True):
+    """One thing that a run was told, as the journal keeps it; `number` counts 1, 2, 3 … in a run.
+
+    `answer` to what was started under `key`, `expire` of the round opened under `key`, or `give_up`
+    of the whole run; :mod:`actors.strategies.journal` writes and reads the `body`.
+    """
+
+    number: int
+    kind: Literal["answer", "expire", "give_up"]
+    key: int
+    body: bytes
+
+
 class Candidate(Struct, frozen=True, gc=False, array_like=True):
     """A model that may take a role.  Lower scores are better; `why` explains the place it has."""
 

@@ -84,7 +84,7 @@ class Call(Struct, frozen=True):
     schema: bytes | None = None
 
 
-class Answered(Struct, frozen=True):
+class Answered(Struct, frozen=True, tag=True, array_like=True):
     """A model's text, hidden reasoning included; `problems` is empty when it meets the schema.
 
     `explicit` when the model was asked for by name; `usage` is what the vendor counted.
@@ -102,7 +102,7 @@ UnansweredKind: TypeAlias = Literal["failed", "budget", "deadline", "cancelled",
 """`invalid` is a plan's own finding: there are answers, and none that can be used."""
 
 
-class Unanswered(Struct, frozen=True):
+class Unanswered(Struct, frozen=True, tag=True, array_like=True):
     """Nobody answered.  `failures` lists each model that was tried, with what went wrong.
 
     `partial` is a text that was paid for and cannot be used.
@@ -139,7 +139,7 @@ class Choose(Struct, frozen=True):
     schema: bool = False
 
 
-class Chosen(Struct, frozen=True):
+class Chosen(Struct, frozen=True, tag=True, array_like=True):
     """Answer to :class:`Choose`; `ranked` may be empty, and `refused` then says why.
 
     With `stopped` nobody was asked: the run, or the round around it, has been given up.

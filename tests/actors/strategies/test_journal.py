@@ -1,0 +1,125 @@
+"""A journal of what a run was told carries it out again, to the same end or on from there."""
+
+from __future__ import annotations
+
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.domain.model import Model
+from actors.protocol import Candidate, Step
+from actors.strategies.actions import Action, AskJudge, AskRouter, Done, OpenRound, StartCall
+from actors.strategies.journal import (
+    Told,
+    answer_step,
+    carry_on,
+    expire_step,
+    give_up_step,
+    take,
+)
+from actors.strategies.plan import (
+    Answered,
+    Call,
+    Choose,
+    Chosen,
+    Plan,
+    Quorum,
+    Result,
+    Round,
+    Unanswered,
+    ask,
+    choose,
+)
+from actors.strategies.run import Run
+
+MODEL = Model("m", "v", "m")
+CANDIDATES = (Candidate(MODEL, 0.0),)
+
+
+def call(text: str) -> Call:
+    return Call("voter", text.encode(), CANDIDATES)
+
+
+def some_plan() -> Plan[Result]:
+    """A choice, a quorum of three, then one more call: all kinds of ends are possible."""
+    chosen = yield from choose(Choose("voter", "normal", b"[]"))
+    first = yield Round((call("a"), call("b"), call("c")), Quorum(2), leave_s=1.0)
+    last = yield from ask(call("last"))
+    texts = [outcome.text for outcome in (*first, *last)]
+    return Result("m", f"{len(chosen.ranked)}", "|".join(texts), b"{}")
+
+
+def answer(action: Action, random: Random) -> Told | None:
+    match action:
+        case AskRouter():
+            return Chosen(CANDIDATES, ())
+        case StartCall(key):
+            failed = random.random() < 0.3
+            return Unanswered("failed") if failed else Answered(f"text {key}", MODEL)
+        case _:
+            return None
+
+
+def carried_out(seed: int) -> tuple[list[Step], list[list[Action]]]:
+    """A run with answers in a random order, sometimes expired or given up; its journal, and what
+    it did at each step.
+    """
+    random = Random(seed)
+    run = Run(some_plan())
+    steps: list[Step] = []
+    done = [run.begin()]
+    open_now = list(done[0])
+    while not run.ended:
+        number = len(steps) + 1
+        draw = random.random()
+        rounds = [action.key for action in open_now if isinstance(action, OpenRound)]
+        if draw < 0.05:
+            step = give_up_step(number, "deadline")
+        elif draw < 0.15 and rounds:
+            step = expire_step(number, random.choice(rounds))
+        else:
+            waiting = [
+                action
+                for action in open_now
+                if isinstance(action, AskRouter | AskJudge | StartCall)
+                and action.key in run.outstanding
+            ]
+            chosen = random.choice(waiting)
+            told = answer(chosen, random)
+            assert told is not None
+            step = answer_step(number, chosen.key, told)
+        steps.append(step)
+        done.append(take(run, step))
+        open_now += done[-1]
+    return steps, done
+
+
+@given(st.integers(0, 2**32))
+def test_the_same_steps_lead_to_the_same_actions(seed: int) -> None:
+    """A run is a function of its journal."""
+    steps, done = carried_out(seed)
+    again = Run(some_plan())
+    assert [again.begin(), *(take(again, step) for step in steps)] == done
+
+
+@given(st.integers(0, 2**32), st.floats(0, 1))
+def test_a_run_is_carried_on_from_anywhere(seed: int, where: float) -> None:
+    """Cut anywhere, what is left to do is what had been started and not answered by then."""
+    steps, done = carried_out(seed)
+    cut = int(where * len(steps))
+    before = Run(some_plan())
+    left = carry_on(before, steps[:cut])
+    started = {a.key for a in left if isinstance(a, AskRouter | AskJudge | StartCall)}
+    assert started == set(before.outstanding)
+    for step in steps[cut:]:
+        take(before, step)
+    assert before.ended
+    assert carry_on(Run(some_plan()), steps) == [a for a in done[-1] if isinstance(a, Done)]
+
+
+def test_nothing_is_announced_or_asked_a_second_time() -> None:
+    """What the journal answers is left to nobody."""
+    steps = [answer_step(1, 1, Chosen(CANDIDATES, ()))]
+    left = carry_on(Run(some_plan()), steps)
+    assert [type(action) for action in left] == [OpenRound, StartCall, StartCall, StartCall]
