@@ -34,11 +34,10 @@ class Exchange(Struct, frozen=True):
 
 def adversarial(order: Order) -> Plan[Result]:
     """Has a plan criticised and refined as often as ordered; what fails ends it, not the run."""
-    if not order.plan_only:
-        yield from somebody_may(critics(order, order.messages))
-    initial = best = yield from first_answer(order, "plan", "adversarial")
     if order.plan_only:
-        return _plan_only(order, initial)
+        return _plan_only(order, (yield from first_answer(order, "plan", "adversarial")))
+    critic = yield from _likely_critic(order)
+    initial = best = yield from first_answer(order, "plan", "adversarial", avoid=critic)
     exchanges: list[Exchange] = []
     for _ in range(order.iterations or ROUNDS):
         outcome = yield from _improved(order, best, exchanges)
@@ -47,6 +46,14 @@ def adversarial(order: Order) -> Plan[Result]:
             return _result(order, initial, best, exchanges, lacking)
         best = outcome
     return _result(order, initial, best, exchanges, None)
+
+
+def _likely_critic(order: Order) -> Plan[tuple[str, ...]]:
+    """The model that was named as critic or is the only one that may be: another should plan."""
+    chosen = yield from somebody_may(critics(order, order.messages))
+    if order.review is None and len(chosen.ranked) > 1:
+        return ()
+    return tuple(candidate.model.id for candidate in chosen.ranked[:1])
 
 
 def _improved(order: Order, plan: Answered, exchanges: list[Exchange]) -> Plan[Outcome]:

@@ -40,10 +40,16 @@ NEVER = frozenset({"disabled", "weight", "context", "excluded"})
 # --- stages -----------------------------------------------------------------------------------
 
 
-def first_answer(order: Order, role: Role, profile: Profile) -> Plan[Answered]:
-    """A run's first stage: an answer to the question by the best primary, or the run's error."""
+def first_answer(
+    order: Order, role: Role, profile: Profile, avoid: tuple[str, ...] = ()
+) -> Plan[Answered]:
+    """A run's first stage: an answer to the question by the best primary, or the run's error.
+
+    Models to `avoid` answer only where they were named, or where no other does.
+    """
     messages = prompts.question(order.messages, order.schema)
-    chosen = yield from choose(primaries(order, role, profile, messages))
+    wanted = primaries(order, role, profile, messages)
+    chosen = yield from choose(replace(wanted, avoid=avoid))
     if not chosen.ranked:
         raise refusal_error(chosen)
     outcome = yield from answer(writing(order, role, messages, chosen.ranked))

@@ -71,6 +71,19 @@ def test_the_critic_is_another_model_of_another_family() -> None:
     assert ("critique", "a") in world.answers
 
 
+def test_a_critic_without_alternative_does_not_plan() -> None:
+    """Nor does one that was named: nobody should have to criticise himself; unless named to."""
+    world = plain_world()
+    run_mode(world, order("adversarial", review_min_weight=9))
+    assert [model for _, model in world.answers] == ["a2", "a", "a2"]
+    world = plain_world()
+    run_mode(world, order("adversarial", review="a"))
+    assert [model for _, model in world.answers] == ["a2", "a", "a2"]
+    world = plain_world()
+    run_mode(world, order("adversarial", primary="a", review_min_weight=9))
+    assert [model for _, model in world.answers] == ["a", "a", "a"]
+
+
 def test_floors_and_names_hold_for_their_own_phase() -> None:
     """Primary for plan and refine, review for the critique; the critic has its own limits."""
     world = plain_world()
