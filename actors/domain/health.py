@@ -61,6 +61,10 @@ class Gauges:
         moved, self.moved = self.moved, {}
         return tuple(_figures(model, self.models[model]) for model in moved)
 
+    def move_all(self) -> None:
+        """Whoever reads next knows nothing yet."""
+        self.moved = dict.fromkeys(self.models)
+
     def _gauge(self, model: str) -> Gauge:
         self.moved[model] = None
         return self.models.setdefault(model, Gauge())

@@ -1,0 +1,505 @@
+"""A vendor's pool: each order is one attempt, answered once, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from actors.base import Down, Message, Work
+from actors.domain.breaker import SHORTEST_S, TROUBLE
+from actors.domain.model import Model, Usage
+from actors.protocol import (
+    Answer,
+    CallAnswered,
+    CallErrored,
+    CallFailed,
+    CallSent,
+    CallVendor,
+    CancelCall,
+    Complete,
+    Completed,
+    DialectCrashed,
+    GetPoolStatus,
+    HealthChanged,
+    ModelHealth,
+    PoolStatus,
+    PoolTick,
+    ReconfigurePool,
+    VendorSettings,
+)
+from actors.provider_pool import DialectFailure, ProviderPool
+from tests.fakes import FakeContext
+
+MODEL = Model("gpt", "openai", "gpt")
+HELLO = Answer("hello", Usage(input=3, output=2))
+
+
+class Vendor:
+    """A pool with its surroundings: orders go in, what its askers hear comes out."""
+
+    def __init__(self, ctx: FakeContext | None = None, **settings: Any) -> None:
+        self.ctx = ctx or FakeContext("pool:openai")
+        self.settings = VendorSettings("openai", **settings)
+        self.begin()
+
+    def begin(self) -> None:
+        """A new incarnation; the mailbox is the context's own `told`."""
+        self.pool = ProviderPool(self.ctx, self.settings)
+        self.pool.started()
+
+    def order(self, ticket: str, asker: str = "run:1", **fields: Any) -> list[Message]:
+        fields.setdefault("deadline", self.ctx.time + 100.0)
+        order = Complete(asker, ticket, MODEL, b"[]", fields.pop("max_tokens", 100), **fields)
+        self.pool.receive(order)
+        return self.ctx.take(asker)
+
+    def answer(self, ticket: str, asker: str = "run:1") -> list[Message]:
+        self.pool.receive(CallAnswered(ticket, HELLO))
+        return self.ctx.take(asker)
+
+    def error(self, ticket: str, kind: Any, **fields: Any) -> list[Message]:
+        self.pool.receive(CallErrored(ticket, kind, "detail", **fields))
+        return self.ctx.take("run:1")
+
+    def cancel(self, ticket: str) -> list[Message]:
+        self.pool.receive(CancelCall(ticket))
+        return self.ctx.take("run:1")
+
+    def wait(self, seconds: float) -> list[Message]:
+        for message in self.ctx.advance(seconds):
+            assert isinstance(message, PoolTick)
+            self.pool.receive(message)
+        return self.ctx.take("run:1")
+
+    def restart(self) -> list[Message]:
+        """The supervisor's part: a new incarnation gets what lies in the mailbox."""
+        self.begin()
+        for message in self.ctx.take(self.ctx.address):
+            assert isinstance(message, Complete)
+            self.pool.receive(message)
+        return self.ctx.take("run:1")
+
+    def fail(self, times: int) -> None:
+        for n in range(times):
+            self.order(f"fail{n}")
+            self.error(f"fail{n}", "transient")
+
+    @property
+    def on_the_wire(self) -> list[str]:
+        return [work.id for work in self.ctx.started]
+
+    def health(self) -> list[HealthChanged]:
+        return [m for m in self.ctx.take("router") if isinstance(m, HealthChanged)]
+
+    def status(self) -> PoolStatus:
+        self.pool.receive(GetPoolStatus("http", "s1"))
+        (status,) = self.ctx.take("http")
+        assert isinstance(status, PoolStatus)
+        return status
+
+
+# --- an attempt -------------------------------------------------------------------------------
+
+
+def test_an_order_is_sent_and_its_answer_told() -> None:
+    """One piece of work, with the attempt's time, and one answer, with the time it took."""
+    vendor = Vendor(timeout_s=30.0)
+    assert vendor.order("a") == [CallSent("a")]
+    (work,) = vendor.ctx.started
+    assert isinstance(work, CallVendor)
+    assert (work.id, work.order.ticket, work.timeout_s) == ("a", "a", 30.0)
+    vendor.wait(2.0)
+    assert vendor.answer("a") == [Completed("a", HELLO, waited_s=0.0, latency_s=2.0)]
+    assert vendor.status().leased == 0
+
+
+def test_an_attempt_has_no_more_time_than_its_order() -> None:
+    """The vendor's own timeout or what is left to the deadline, whichever is less."""
+    vendor = Vendor(timeout_s=30.0)
+    vendor.order("a", deadline=vendor.ctx.time + 4.0)
+    (work,) = vendor.ctx.started
+    assert isinstance(work, CallVendor)
+    assert work.timeout_s == 4.0
+
+
+def test_a_failure_is_told_with_all_that_is_known_of_it() -> None:
+    """And not tried again: that is for others to decide."""
+    vendor = Vendor()
+    vendor.order("a")
+    vendor.wait(1.5)
+    failed = vendor.error(
+        "a",
+        "rate_limited",
+        retry_after_s=7.0,
+        usage=Usage(input=1),
+        written=True,
+        received_bytes=5,
+        http_status=429,
+    )
+    assert failed == [
+        CallFailed(
+            "a", "rate_limited", "detail", 7.0, Usage(input=1), True, 5, 0.0, 1.5, http_status=429
+        )
+    ]
+    assert vendor.on_the_wire == ["a"]
+
+
+def test_a_ticket_is_ordered_once() -> None:
+    """Neither while it waits nor while it is on the wire; a money-costing call never doubles."""
+    vendor = Vendor(max_concurrency=1)
+    vendor.order("a")
+    vendor.order("b")
+    for ticket in ("a", "b"):
+        (failed,) = vendor.order(ticket)
+        assert isinstance(failed, CallFailed)
+        assert (failed.kind, failed.written) == ("fatal", False)
+    assert vendor.on_the_wire == ["a"]
+
+
+def test_a_result_of_an_unknown_call_is_counted_and_ignored() -> None:
+    """It is of an earlier incarnation, which has answered for it."""
+    vendor = Vendor()
+    assert vendor.answer("old") == []
+    assert vendor.error("older", "timeout") == []
+    vendor.pool.receive(DialectCrashed("oldest", "boom"))
+    assert vendor.status().strays == 3
+
+
+# --- the waiting line -------------------------------------------------------------------------
+
+
+def test_no_more_calls_are_on_the_wire_than_there_are_leases() -> None:
+    """The others wait, and are sent in their order as leases come back."""
+    vendor = Vendor(max_concurrency=2)
+    assert [vendor.order(t) for t in "abcd"] == [[CallSent("a")], [CallSent("b")], [], []]
+    assert repr(vendor.pool) == "<ProviderPool openai: 2/2 leased, 2 waiting, breaker closed>"
+    vendor.wait(3.0)
+    answered, sent = vendor.answer("b")
+    assert isinstance(answered, Completed)
+    assert sent == CallSent("c")
+    vendor.wait(1.0)
+    assert vendor.answer("c") == [Completed("c", HELLO, 3.0, 1.0), CallSent("d")]
+
+
+def test_a_full_line_refuses_at_once() -> None:
+    """The asker can go elsewhere while there is time; nothing was sent."""
+    vendor = Vendor(max_concurrency=1, max_waiting=1)
+    vendor.order("a")
+    vendor.order("b")
+    (failed,) = vendor.order("c")
+    assert isinstance(failed, CallFailed)
+    assert (failed.kind, failed.written) == ("unavailable", False)
+    assert failed.retry_after_s is not None
+    assert failed.detail == "1 calls are waiting already"
+
+
+def test_without_places_to_wait_a_free_lease_is_still_given() -> None:
+    """`max_waiting = 0` means now or not at all."""
+    vendor = Vendor(max_concurrency=1, max_waiting=0)
+    assert vendor.order("a") == [CallSent("a")]
+    (failed,) = vendor.order("b")
+    assert isinstance(failed, CallFailed)
+    assert failed.kind == "unavailable"
+
+
+def test_nobody_waits_past_the_deadline() -> None:
+    """The pool wakes by itself; the order was not sent and costs nothing."""
+    vendor = Vendor(max_concurrency=1)
+    vendor.order("a")
+    vendor.order("b", deadline=vendor.ctx.time + 5.0)
+    assert vendor.wait(4.9) == []
+    (failed,) = vendor.wait(0.1)
+    assert isinstance(failed, CallFailed)
+    assert (failed.ticket, failed.kind, failed.written) == ("b", "timeout", False)
+    assert failed.waited_s == pytest.approx(5.0)
+    (late,) = vendor.order("late", deadline=vendor.ctx.time)
+    assert isinstance(late, CallFailed)
+    assert late.kind == "timeout"
+
+
+def test_a_rate_limit_delays_and_the_pool_wakes_when_it_allows() -> None:
+    """Requests and tokens alike; the line keeps its order."""
+    vendor = Vendor(requests_per_minute=60, tokens_per_minute=600)
+    assert vendor.order("a", max_tokens=500, input_tokens=100) == [CallSent("a")]
+    assert vendor.order("b", max_tokens=100) == []
+    assert vendor.order("c", max_tokens=1) == []
+    assert vendor.wait(9.9) == []
+    assert vendor.wait(0.1) == [CallSent("b")]
+    assert vendor.wait(0.1) == [CallSent("c")]
+
+
+# --- giving up --------------------------------------------------------------------------------
+
+
+def test_a_waiting_order_is_cancelled_at_once() -> None:
+    """It was never sent, and its place goes to the next."""
+    vendor = Vendor(max_concurrency=1)
+    for ticket in "abc":
+        vendor.order(ticket)
+    (failed,) = vendor.cancel("b")
+    assert isinstance(failed, CallFailed)
+    assert (failed.ticket, failed.kind, failed.written) == ("b", "cancelled", False)
+    assert CallSent("c") in vendor.answer("a")
+
+
+def test_a_running_call_is_aborted_and_its_end_is_told() -> None:
+    """The lease is held until the socket is closed; how far it got decides what it costs."""
+    vendor = Vendor()
+    vendor.order("a")
+    assert vendor.cancel("a") == []
+    assert vendor.ctx.aborted == ["a"]
+    assert vendor.status().leased == 1
+    (failed,) = vendor.error("a", "cancelled", written=True, received_bytes=12)
+    assert isinstance(failed, CallFailed)
+    assert (failed.kind, failed.written, failed.received_bytes) == ("cancelled", True, 12)
+    assert vendor.status().leased == 0
+
+
+def test_an_answer_that_was_faster_than_its_cancel_is_told() -> None:
+    """It is paid for."""
+    vendor = Vendor()
+    vendor.order("a")
+    vendor.cancel("a")
+    (completed,) = vendor.answer("a")
+    assert isinstance(completed, Completed)
+    assert vendor.cancel("a") == [], "the two have crossed"
+
+
+def test_an_asker_that_ends_leaves_nothing_behind() -> None:
+    """What it had waiting is dropped, what it had running aborted, and nobody is told."""
+    vendor = Vendor(max_concurrency=1)
+    vendor.order("a", "run:1")
+    vendor.order("b", "run:1")
+    vendor.order("c", "run:2")
+    assert vendor.ctx.monitored == {"router", "run:1", "run:2"}
+    vendor.pool.receive(Down("run:1", "killed"))
+    assert vendor.ctx.aborted == ["a"]
+    assert vendor.status().waiting == 1
+    assert vendor.error("a", "cancelled") == []
+    assert vendor.ctx.take("run:2") == [CallSent("c")]
+    assert vendor.status().leased == 1
+
+
+def test_an_asker_is_monitored_while_it_is_owed_an_answer() -> None:
+    """Once, however many orders it has, and no longer."""
+    vendor = Vendor(max_concurrency=1)
+    vendor.order("a")
+    vendor.order("b")
+    vendor.answer("a")
+    assert "run:1" in vendor.ctx.monitored
+    vendor.cancel("b")
+    vendor.answer("b")
+    assert "run:1" not in vendor.ctx.monitored
+
+
+# --- the breaker ------------------------------------------------------------------------------
+
+
+def test_a_failing_vendor_is_left_alone_then_probed_by_one_call() -> None:
+    """Refusals say when to come again; one success lets everybody through."""
+    vendor = Vendor()
+    vendor.fail(TROUBLE)
+    (failed,) = vendor.order("a")
+    assert isinstance(failed, CallFailed)
+    assert (failed.kind, failed.retry_after_s) == ("unavailable", SHORTEST_S)
+    assert failed.detail == "breaker open: 5 failures in a row"
+    vendor.wait(SHORTEST_S)
+    assert vendor.order("probe") == [CallSent("probe")]
+    (refused,) = vendor.order("b")
+    assert isinstance(refused, CallFailed)
+    assert refused.kind == "unavailable"
+    assert refused.retry_after_s is not None
+    vendor.answer("probe")
+    assert vendor.order("c") == [CallSent("c")]
+
+
+def test_a_breaker_that_opens_empties_the_line() -> None:
+    """Those who wait hear it at once, while they have time to go elsewhere."""
+    vendor = Vendor(max_concurrency=1)
+    vendor.order("a")
+    vendor.order("b")
+    _, failed = vendor.error("a", "rate_limited", retry_after_s=30.0)
+    assert isinstance(failed, CallFailed)
+    assert (failed.ticket, failed.kind, failed.retry_after_s) == ("b", "unavailable", 30.0)
+    assert failed.detail == "breaker open: it asked for a pause"
+
+
+@pytest.mark.parametrize("kind", ["context_overflow", "fatal", "refused", "empty", "cancelled"])
+def test_what_is_not_the_vendors_fault_leaves_it_open_to_others(kind: str) -> None:
+    """One asker's impossible requests are nobody else's trouble."""
+    vendor = Vendor()
+    for n in range(3 * TROUBLE):
+        vendor.order(f"a{n}")
+        vendor.error(f"a{n}", kind)
+    assert vendor.status().breaker == "closed"
+
+
+def test_only_a_call_with_enough_time_blames_the_vendor_by_timing_out() -> None:
+    """Somebody in a great hurry does not close a vendor for those who are not."""
+    vendor = Vendor(timeout_s=60.0)
+    for left_s, breaker in ((0.2, "closed"), (20.0, "open")):
+        for n in range(TROUBLE):
+            vendor.order(f"a{n}", deadline=vendor.ctx.time + left_s)
+            vendor.error(f"a{n}", "timeout")
+        assert vendor.status().breaker == breaker
+
+
+def test_without_a_key_nothing_is_sent() -> None:
+    """The Router hears it at the start, askers at once, and a reload with the key heals it."""
+    vendor = Vendor(key_present=False)
+    assert vendor.health() == [HealthChanged("openai", False, "no api key")]
+    (failed,) = vendor.order("a")
+    assert isinstance(failed, CallFailed)
+    assert (failed.kind, failed.detail, failed.retry_after_s) == (
+        "unavailable",
+        "no api key",
+        None,
+    )
+    vendor.pool.receive(ReconfigurePool(VendorSettings("openai")))
+    assert vendor.health() == [HealthChanged("openai", True)]
+    assert vendor.order("b") == [CallSent("b")]
+
+
+# --- settings and status ----------------------------------------------------------------------
+
+
+def test_new_settings_hold_at_once() -> None:
+    """More leases serve those who wait; fewer take none away from those on the wire."""
+    vendor = Vendor(max_concurrency=1)
+    for ticket in "abc":
+        vendor.order(ticket)
+    vendor.pool.receive(ReconfigurePool(VendorSettings("openai", max_concurrency=3)))
+    assert vendor.ctx.take("run:1") == [CallSent("b"), CallSent("c")]
+    vendor.pool.receive(ReconfigurePool(VendorSettings("openai", max_concurrency=1)))
+    assert vendor.status().leased == 3
+    assert vendor.order("d") == []
+
+
+def test_a_reload_does_not_refill_the_rates() -> None:
+    """What was sent this minute was sent."""
+    vendor = Vendor(requests_per_minute=1)
+    vendor.order("a")
+    vendor.pool.receive(ReconfigurePool(VendorSettings("openai", requests_per_minute=1)))
+    assert vendor.order("b") == []
+
+
+def test_a_status_is_answered() -> None:
+    """Everything a person asks first."""
+    vendor = Vendor(max_concurrency=1)
+    vendor.order("a")
+    vendor.order("b")
+    assert vendor.status() == PoolStatus("s1", "openai", True, "", 1, 1, 1, "closed", 0)
+
+
+# --- what the Router is told ------------------------------------------------------------------
+
+
+def test_figures_are_told_at_most_once_a_second() -> None:
+    """The first at once, later ones together; and there is no timer when there is no news."""
+    vendor = Vendor()
+    assert vendor.health() == [HealthChanged("openai", True)]
+    assert not vendor.ctx.timers
+    for ticket in "abc":
+        vendor.order(ticket)
+        vendor.answer(ticket)
+    assert vendor.health() == []
+    vendor.wait(1.0)
+    assert vendor.health() == [
+        HealthChanged("openai", True, models=(ModelHealth("gpt", 0.0, 0.0, 3),))
+    ]
+    assert not vendor.ctx.timers
+
+
+def test_a_change_of_availability_is_told_at_once() -> None:
+    """With the reason, the time to try again, and the figures that go with it."""
+    vendor = Vendor()
+    vendor.health()
+    vendor.fail(TROUBLE)
+    (told,) = vendor.health()
+    assert (told.available, told.why) == (False, "breaker open: 5 failures in a row")
+    assert told.retry_at == vendor.ctx.time + SHORTEST_S
+    assert [figures.calls for figures in told.models] == [TROUBLE]
+    vendor.wait(SHORTEST_S)
+    vendor.order("probe")
+    vendor.answer("probe")
+    assert [told.available for told in vendor.health()] == [True]
+
+
+def test_a_restarted_router_is_told_everything_again() -> None:
+    """It knows nothing of models that did not move since."""
+    vendor = Vendor()
+    vendor.order("a")
+    vendor.answer("a")
+    vendor.wait(1.0)
+    vendor.health()
+    vendor.wait(5.0)
+    vendor.ctx.monitored.clear()
+    vendor.pool.receive(Down("router", "crash"))
+    assert [figures.model for told in vendor.health() for figures in told.models] == ["gpt"]
+    assert vendor.ctx.monitored == {"router"}
+
+
+def test_a_router_that_is_absent_is_asked_for_once_a_second() -> None:
+    """Monitoring what is not there answers at once: no reason to spin."""
+    vendor = Vendor()
+    vendor.health()
+    for _ in range(10):
+        vendor.pool.receive(Down("router", "absent"))
+    assert vendor.health() == []
+    vendor.wait(1.0)
+    assert len(vendor.health()) == 1
+
+
+# --- crashes ----------------------------------------------------------------------------------
+
+
+def test_a_dialect_that_crashes_fails_the_pool_and_loses_no_order() -> None:
+    """On the wire: answered as crashed, never repeated.  Waiting: served after the restart."""
+    vendor = Vendor(max_concurrency=2)
+    for ticket in "abcd":
+        vendor.order(ticket)
+    with pytest.raises(DialectFailure, match="openai: boom"):
+        vendor.pool.receive(DialectCrashed("a", "boom"))
+    assert vendor.ctx.aborted == ["b"]
+    crashed = vendor.ctx.take("run:1")
+    assert [(m.ticket, m.kind, m.written) for m in crashed if isinstance(m, CallFailed)] == [
+        ("a", "crashed", True),
+        ("b", "crashed", True),
+    ]
+    assert vendor.restart() == [CallSent("c"), CallSent("d")]
+    assert vendor.error("b", "cancelled") == []
+    assert vendor.status().strays == 1
+
+
+class Faulty(FakeContext):
+    """A runtime that raises over one piece of work."""
+
+    def start(self, work: Work) -> None:
+        if work.id == "poison":
+            raise ValueError("sk-secret")
+        super().start(work)
+
+
+def test_a_defect_of_our_own_loses_no_order_either() -> None:
+    """The order it fell over is answered, and not tried again by the next incarnation."""
+    vendor = Vendor(Faulty("pool:openai"), max_concurrency=1)
+    for ticket in ("a", "poison", "b"):
+        vendor.order(ticket)
+    with pytest.raises(ValueError, match="sk-secret"):
+        vendor.answer("a")
+    told = vendor.ctx.take("run:1")
+    assert [type(m) for m in told] == [Completed, CallFailed]
+    assert isinstance(told[1], CallFailed)
+    assert told[1].kind == "crashed"
+    assert told[1].detail == "the vendor's pool failed: ValueError", "nothing else may leak"
+    assert vendor.restart() == [CallSent("b")]
+
+
+def test_a_tick_of_an_idle_pool_does_nothing() -> None:
+    """A timer that fired while it was taken back is harmless."""
+    vendor = Vendor()
+    vendor.health()
+    vendor.pool.receive(PoolTick())
+    assert vendor.ctx.told == []
+    assert not vendor.ctx.timers
