@@ -24,6 +24,7 @@ def run_serve(http: str | None, socket: str | None, path: Path | None) -> int:
     host, port = _address(http or config.server.http)
     telemetry.configure(config.log)
     database = database_of(config)
+    connect(database).close()  # made and migrated by one, before two use it
     with Planhub.open(config) as hub:
         # What lives from here on lives as long as the server: the collector need not look at it.
         gc.collect()

@@ -34,6 +34,7 @@ class Home:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.log = folder / "server.log"
         (folder / "planhub.toml").write_text(QUICK)
         hidden = {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"}
         self.env = {name: value for name, value in os.environ.items() if name not in hidden}
@@ -62,14 +63,17 @@ class Home:
     @contextmanager
     def serving(self) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         """`planhub serve`, and the address it says it listens on."""
-        with subprocess.Popen(
-            self.command("serve"),
-            cwd=self.folder,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as server:
+        with (
+            self.log.open("w") as log,
+            subprocess.Popen(
+                self.command("serve"),
+                cwd=self.folder,
+                env=self.env,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            ) as server,
+        ):
             assert server.stdout is not None
             try:
                 line = server.stdout.readline()
@@ -166,3 +170,4 @@ def test_keys_beside_a_running_server(home: Home) -> None:
         assert refused_in_time(client, headers)
         server.send_signal(signal.SIGTERM)
         assert server.wait(WITHIN_S) == 0
+    assert "ERROR" not in home.log.read_text()
