@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +19,7 @@ SIMULATED = (
 )
 EXCERPT = 300
 _INDENT = (0, 0, 0, 2)
+_NUMBER = re.compile(r"responses\[(\d{1,3})\]")
 
 
 def summarise(console: Console, result: PlanResult, *, simulated: bool) -> None:
@@ -84,8 +86,18 @@ def _verdict(console: Console, result: PlanResult) -> None:
     by = f"{response['judge']} chose" if response.get("judge_decided") else "by rule:"
     _heading(console, "Verdict", f"{by} {result.negotiated_model}")
     if response.get("reason"):
-        reason = Text(printable(response["reason"]).replace("\n", " "), style="italic")
+        reason = Text(_named(response["reason"], response["responses"]), style="italic")
         console.print(Padding(reason, _INDENT, expand=False))
+
+
+def _named(reason: str, responses: list[dict[str, Any]]) -> str:
+    """The reason with models' names in the place of the candidates' numbers."""
+
+    def name(number: re.Match[str]) -> str:
+        i = int(number[1])
+        return str(responses[i]["model"]) if i < len(responses) else number[0]
+
+    return _NUMBER.sub(name, " ".join(printable(reason).split()))
 
 
 def _calls(console: Console, calls: list[CallEntry]) -> None:

@@ -41,7 +41,7 @@ VOTE = {
     "selected": 0,
     "judge": "opus",
     "judge_decided": True,
-    "reason": "Covers errors\nand paging.",
+    "reason": "Beside responses[1] it covers errors\nand paging; responses[9]?",
     "failed": [{"model": "broken", "error": "timeout"}],
 }
 
@@ -59,7 +59,7 @@ def test_a_vote_is_told_whole() -> None:
     assert "An API [bold]for[/] tasks" in text
     assert "✗ broken  timeout" in text
     assert "opus chose gpt" in text
-    assert "Covers errors and paging." in text
+    assert "Beside mini it covers errors and paging; responses[9]?" in text
     assert "1,200 → 310 tokens" in text
     assert "about $0.0062 of $1.00 · 2 calls · 1.2 s · complete" in text
     assert max(map(len, text.splitlines())) <= 100
