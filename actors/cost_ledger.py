@@ -142,8 +142,9 @@ class CostLedger(Actor):
         self._ask(admit)
 
     def _ask(self, asked: Asked) -> None:
-        """Answers, or lets wait."""
-        self._books.turn(month_of(self.ctx.wall()))
+        """Answers, or lets wait; who waited for a new month comes first there."""
+        if self._books.turn(month_of(self.ctx.wall())):
+            self._serve_line()
         short = self._try(asked, self._line.blocked)
         if short is not None and not self._line.join(asked, short):
             self._refuse(asked, short)

@@ -104,9 +104,12 @@ class Books:
             balance.spent = account.spent_nano
             self.turn(account.window)
 
-    def turn(self, month: str) -> None:
-        """It is `month` now, unless a later one was seen before."""
-        self.month = max(self.month, month)
+    def turn(self, month: str) -> bool:
+        """It is `month` now, unless a later one was seen before; whether that is new."""
+        if month <= self.month:
+            return False
+        self.month = month
+        return True
 
     def limit(self, limit: int | None) -> None:
         """Changes what the installation may spend in a month."""

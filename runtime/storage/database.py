@@ -5,14 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
 APPLICATION = int.from_bytes(b"plan")
 BUSY_S = 5.0
+BUSY_PAUSE_S = 0.01
 PRIVATE = 0o600
 
 
@@ -79,16 +81,29 @@ def _present() -> int:
 
 def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE))
+    with suppress(FileExistsError):
+        # Never one that exists: closing it would end the locks that SQLite holds in this process.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
     connection = sqlite3.connect(path, BUSY_S)
     try:
-        if _check(connection, path) < _present():
-            connection.execute("PRAGMA journal_mode = WAL")
-            _migrate(connection)
+        _bring_forward(connection, path)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _bring_forward(connection: sqlite3.Connection, path: Path) -> None:
+    """To the present schema.  SQLite does not wait by itself to change the journal's mode."""
+    until = time.monotonic() + BUSY_S
+    while _check(connection, path) < _present():
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            _migrate(connection)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(BUSY_PAUSE_S)
 
 
 def _version(path: Path) -> int:
@@ -145,7 +160,7 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
             raise StorageError(f"{path} is not a database: name another file") from error
         raise StorageError(f"{path} cannot be used: {error}") from error
     except OSError as error:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, assert_never
 
 from actors.base import Actor, Context
-from actors.domain.money import month_of
 from actors.protocol import (
     Account,
     AttemptSettled,
@@ -81,7 +80,6 @@ class MemoryStorage(Actor):
     def _load(self, load: LoadBooks) -> None:
         """Leases that nobody has any more count as spent."""
         self.epoch += 1
-        self._forget_before(month_of(load.at))
         for standing in self.accounts.values():
             standing.spent += standing.leased
             standing.leased = 0
@@ -92,14 +90,12 @@ class MemoryStorage(Actor):
         self.ctx.reply(load, BooksLoaded(load.ticket, self.epoch, accounts))
 
     def _standing(self, account: str, window: str) -> Standing:
+        """Makes it when need be; those of past months then go."""
         if (account, window) not in self.accounts:
-            self._forget_before(window)
+            self.accounts = {
+                place: standing
+                for place, standing in self.accounts.items()
+                if place[1] >= window or standing.leased
+            }
             self.accounts[account, window] = Standing()
         return self.accounts[account, window]
-
-    def _forget_before(self, month: str) -> None:
-        self.accounts = {
-            place: standing
-            for place, standing in self.accounts.items()
-            if place[1] >= month or standing.leased
-        }

@@ -20,8 +20,9 @@ coalesce((SELECT sum(held_nano) FROM attempts
 UNEXPLAINED = f"""
 INSERT INTO attempts (id, run, key, mode, role, model, provider, status, window, day, reserved_at,
     settled_at, held_nano, cost_nano, estimated, uncertain, lease_of, error)
-SELECT 'lease:' || owner || ':' || ?1, '', iif(owner = 'installation', NULL, substr(owner, 5)),
-    '', '', '', '', 'failed', window, date(?2, 'unixepoch'), ?2,
+SELECT 'lease:' || owner || ':' || window || ':' || ?1,
+    '', iif(owner = 'installation', NULL, substr(owner, 5)), '', '', '', '', 'failed',
+    window, date(?2, 'unixepoch'), ?2,
     ?2, leased_nano - {EXPLAINED}, leased_nano - {EXPLAINED}, 1, 1, owner,
     'leased when the engine died'
 FROM accounts WHERE leased_nano > {EXPLAINED}"""

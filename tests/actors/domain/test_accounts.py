@@ -73,13 +73,14 @@ class AnyOrder(RuleBasedStateMachine):
             return multiple()
         least = min(least, tokens)
         asked = reserve(self.name(), run.id, fixed, tokens, least)
-        hold = self.books.reserve(run, asked, 0.0, set(run.shared) if block else ())
+        blocked = set(run.shared) if block else set()
+        hold = self.books.reserve(run, asked, 0.0, blocked)
         if isinstance(hold, Short):
             assert fixed + least > run.pot
             return multiple()
         assert least <= hold.max_tokens <= tokens
         assert hold.amount == fixed + output_cost(hold.max_tokens, 1_000_000)
-        assert not (block and hold.beyond_pot)
+        assert hold.beyond_pot == 0 or blocked.isdisjoint(hold.shared)
         self.lease(hold.shared)
         return hold
 
