@@ -162,6 +162,9 @@ def _explained(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
             raise StorageError(f"{path} is not a database: name another file") from error
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CANTOPEN:
+            message = f"{path} cannot be opened: name a file that you may read and write"
+            raise StorageError(message) from error
         raise StorageError(f"{path} cannot be used: {error}") from error
     except OSError as error:
         raise StorageError(f"{path} cannot be opened: {error.strerror}") from error
