@@ -177,7 +177,9 @@ def _schema(asked: RequestPart, wants: Orchestration, defaults: Orchestration) -
         given = [defaults.output_schema]
     schemas = {_canonical(schema) for schema in given}
     if len(schemas) > 1:
-        raise _bad_schema("request.output_schema and orchestration.output_schema are not the same")
+        raise BadRequest(
+            "request.output_schema and orchestration.output_schema must be the same, got two"
+        )
     if not schemas:
         return None
     # Imported late: the validator takes a tenth of a second that most requests do not need.

@@ -126,11 +126,11 @@ def decode(body: bytes, content_type: str | None = "application/json") -> PlanRe
         request = _DECODER.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         _complain(body)
-    _check_open_values(request)
     _refuse_true(stream=request.stream, dry_run=request.dry_run)
     if request.request is None or not request.request.messages:
         raise BadRequest("messages required", code="messages_required")
     _check_texts(request.request.messages)
+    _check_open_values(request)
     return request
 
 
@@ -203,7 +203,7 @@ def _check_texts(messages: list[ChatMessage]) -> None:
 
 
 def _complain(body: bytes) -> NoReturn:
-    data = parse(body)
+    data = parse(body, numbers=False)
     if not isinstance(data, dict):
         raise BadRequest(f"body must be an object, got {show(data)}")
     _refuse_true(stream=data.get("stream"), dry_run=data.get("dry_run"))
@@ -212,6 +212,8 @@ def _complain(body: bytes) -> NoReturn:
         raise BadRequest(f"unknown field: {path}", code="unknown_field")
     _complain_of_messages(data)
     _complain_of_orchestration(data)
+    _complain_of_schemas(data)
+    check_value(data, "")
     raise BadRequest(misfit(data, PlanRequest) or "the body does not fit the Plan API")
 
 
@@ -237,6 +239,13 @@ def _complain_of_orchestration(data: dict[str, Any]) -> None:
         raise BadRequest(BAD_ITERATIONS, code="bad_iterations")
     if misfit(_get(data, "orchestration", "mode"), Mode | None):
         raise BadRequest(UNKNOWN_MODE, code="unknown_mode")
+
+
+def _complain_of_schemas(data: dict[str, Any]) -> None:
+    for part in ("request", "orchestration"):
+        schema = _get(data, part, "output_schema")
+        if sentence := misfit(schema, Schema | None, f"{part}.output_schema"):
+            raise BadRequest(f"invalid output_schema: {sentence}", code="bad_schema")
 
 
 def _get(data: Any, *path: str) -> Any:

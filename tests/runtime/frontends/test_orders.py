@@ -213,7 +213,8 @@ def test_two_schemas_must_be_one() -> None:
     )
     with pytest.raises(BadRequest) as caught:
         to_order(request, EDGE, run="r", seed=1, created=1)
-    assert caught.value.error_code == "bad_schema"
+    assert caught.value.error_code == "bad_request"
+    assert "output_schema" in caught.value.text
 
 
 # --- defaults and limits ----------------------------------------------------------------------

@@ -234,17 +234,35 @@ def test_nesting_up_to_the_bound() -> None:
         (
             b'{"request": {"messages": [{"role": "user", "content": "x"}],'
             b' "parameters": {"top_p": 1e999}}}',
-            "a number must fit a double",
+            "request.parameters.top_p must be a finite number, got inf",
         ),
         (
-            body()[:-1] + b', "orchestration": {"iterations": ' + b"9" * 5000 + b"}}",
-            "an integer must have at most 64 bits",
+            body()[:-1] + b', "orchestration": {"seed": -' + b"9" * 5000 + b"}}",
+            "orchestration.seed must be an integer of at most 64 bits",
         ),
     ],
 )
 def test_values_that_cannot_be_passed_on(given: bytes, text: str) -> None:
     """Lone surrogates, integers beyond 64 bits and endless numbers are refused by name."""
     assert refusal(given) == (400, "bad_request", text)
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (b'{"request": {"messages": [], "meta": {"a": ' + b"9" * 30 + b"}}}", "messages_required"),
+        (
+            b'{"request": {"messages": [], "meta": {"a": 1e999}}, "policy": {"x": 1}}',
+            "unknown_field",
+        ),
+        (body(orchestration={"iterations": 10}).replace(b"10", b"1" * 30), "bad_iterations"),
+        (body(orchestration={"mode": "x", "seed": 10}).replace(b"10", b"1" * 30), "unknown_mode"),
+        (body(orchestration={"output_schema": 5}), "bad_schema"),
+    ],
+)
+def test_numbers_that_are_too_large_come_last(given: bytes, code: str) -> None:
+    """They are of `the rest`: what is checked before them is complained of before them."""
+    assert refusal(given)[1] == code
 
 
 @given(st.binary(max_size=60))
