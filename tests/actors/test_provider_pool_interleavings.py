@@ -60,6 +60,7 @@ class Pools(RuleBasedStateMachine):
         self.dead: set[str] = set()
         self.ended: list[str] = []
         self.seen_work = 0
+        self.before_open: set[str] = set()
         self.begin()
 
     @initialize(settings=st.sampled_from(SETTINGS))
@@ -102,14 +103,31 @@ class Pools(RuleBasedStateMachine):
                 assert self.answers[told.ticket] == 1
                 assert self.asker[told.ticket] not in self.dead
 
-    @rule(asker=st.sampled_from(ASKERS), left_s=st.floats(-1, 60), tokens=st.integers(1, 4000))
-    def order(self, asker: str, left_s: float, tokens: int) -> None:
-        ticket = f"t{len(self.asker)}"
-        self.asker[ticket] = asker
-        self.answers[ticket] = 0
-        self.dead.discard(asker)
-        deadline = self.ctx.time + left_s
-        self.receive(Complete(asker, ticket, MODEL, b"[]", tokens, deadline))
+    @rule(
+        asker=st.sampled_from(ASKERS),
+        wanted=st.lists(
+            st.tuples(st.floats(-1, 120), st.integers(1, 4000)), min_size=1, max_size=8
+        ),
+    )
+    def order(self, asker: str, wanted: list[tuple[float, int]]) -> None:
+        for left_s, tokens in wanted:
+            ticket = f"t{len(self.asker)}"
+            self.asker[ticket] = asker
+            self.answers[ticket] = 0
+            self.dead.discard(asker)
+            deadline = self.ctx.time + left_s
+            self.receive(Complete(asker, ticket, MODEL, b"[]", tokens, deadline))
+
+    @precondition(lambda self: len(self.asker) % 5 == 2)
+    @rule(times=st.integers(1, 6))
+    def trouble(self, times: int) -> None:
+        """The vendor fails one call after another."""
+        for _ in range(times):
+            self.order("run:1", [(60.0, 1)])
+            if self.wire:
+                ticket = self.wire.pop()
+                self.ended.append(ticket)
+                self.receive(CallErrored(ticket, "transient", "detail"))
 
     def end(self, data: st.DataObject) -> str:
         """One of the calls on the wire leaves it."""
@@ -163,6 +181,7 @@ class Pools(RuleBasedStateMachine):
         if ticket not in self.wire:
             self.receive(CallErrored(ticket, "timeout", "twice told"))
 
+    @precondition(lambda self: len(self.asker) % 5 == 1)
     @rule(settings=st.sampled_from(SETTINGS))
     def reconfigure(self, settings: VendorSettings) -> None:
         if len(self.wire) <= settings.max_concurrency:
@@ -202,6 +221,13 @@ class Pools(RuleBasedStateMachine):
         assert owed <= self.ctx.monitored
 
     @invariant()
+    def one_probe_at_a_time(self) -> None:
+        if "breaker probing" in repr(self.pool) or "breaker half-open" in repr(self.pool):
+            assert len([t for t in self.wire if t not in self.before_open]) <= 1
+        else:
+            self.before_open = set(self.wire)
+
+    @invariant()
     def nothing_is_sent_twice(self) -> None:
         assert all(count == 1 for count in self.sent.values())
 
@@ -224,4 +250,4 @@ class Pools(RuleBasedStateMachine):
 
 
 TestPools = Pools.TestCase
-TestPools.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestPools.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
