@@ -178,16 +178,21 @@ class ProviderPool(Actor):
 
     def _advance(self, now: float) -> None:
         """Brings everything up to date after a message: the only place where time counts."""
+        if self._line:
+            self._serve(now)
+        stands = standing(self._settings, self._breaker)
+        self._report.bring_up_to_date(self._settings.provider, stands, now)
+        self._arm(now)
+
+    def _serve(self, now: float) -> None:
+        """Lets out of the line who may not wait any longer, then who need not."""
         for waiting in self._line.leave_expired(now):
             self._fail(waiting, "timeout", "its deadline came while it waited", now)
-        if self._line and (closed := self._closed_because(now)):
+        if closed := self._closed_because(now):
             for waiting in self._line.leave_all():
                 self._fail(waiting, "unavailable", closed, now, self._retry_after(now))
         while (first := self._line.first()) and self._has_room(first.order, now):
             self._send(self._line.leave(first.order.ticket), now)
-        stands = standing(self._settings, self._breaker)
-        self._report.bring_up_to_date(self._settings.provider, stands, now)
-        self._arm(now)
 
     def _has_room(self, order: Complete, now: float) -> bool:
         return self._has_lease(now) and self._rates.delay(now, _tokens(order)) == 0.0
@@ -326,9 +331,8 @@ class ProviderPool(Actor):
             self._timer = None
 
     def _due(self, now: float) -> float | None:
-        dues = [self._line.next_deadline(), self._report.due()]
-        first = self._line.first()
-        if first is not None and self._has_lease(now):
+        dues = [self._report.due(), self._line.next_deadline()]
+        if (first := self._line.first()) and self._has_lease(now):
             dues.append(now + self._rates.delay(now, _tokens(first.order)))
         return min((due for due in dues if due is not None), default=None)
 

@@ -105,12 +105,14 @@ def _or_mean(values: Sequence[float | None]) -> list[float]:
     return [mean if value is None else value for value in values]
 
 
-def _explain(state: ModelState, cost: int | None, shares: tuple[float, ...]) -> str:
+def _explain(state: ModelState, cost: int | None, shares: tuple[float, float, float, float]) -> str:
     """`weight 8 -0.60, cost $0.0042 +0.05, latency 830 ms +0.02, failures 1 % +0.00`."""
-    names = (
-        f"weight {state.model.weight}",
-        "cost unknown" if cost is None else f"cost ${usd(cost):.4f}",
-        "latency unknown" if state.latency_ms is None else f"latency {state.latency_ms:.0f} ms",
-        "failures unknown" if state.failure_rate is None else f"failures {state.failure_rate:.0%}",
+    model, ms, rate = state.model, state.latency_ms, state.failure_rate
+    by_weight, by_cost, by_latency, by_failure = shares
+    price = "unknown" if cost is None else f"${usd(cost):.4f}"
+    latency = "unknown" if ms is None else f"{ms:.0f} ms"
+    failures = "unknown" if rate is None else f"{rate:.0%}"
+    return (
+        f"weight {model.weight} {by_weight:+.2f}, cost {price} {by_cost:+.2f}, "
+        f"latency {latency} {by_latency:+.2f}, failures {failures} {by_failure:+.2f}"
     )
-    return ", ".join(f"{name} {share:+.2f}" for name, share in zip(names, shares, strict=True))
