@@ -360,7 +360,7 @@ class Orchestrator(Actor):
         if self._phase >= Phase.CLOSING:
             return
         self._phase = Phase.CLOSING
-        self._outcome = Cancelled("cancelled") if self._cancelled else outcome
+        self._outcome = _cancelled(outcome) if self._cancelled else outcome
         self._questions.clear()
         self.ctx.after(GRACE_S, GraceOver())
 
@@ -381,7 +381,8 @@ class Orchestrator(Actor):
         if isinstance(outcome, Result):
             reasons = dict.fromkeys((*outcome.reasons, *self._calls.tally.remarks))
             return result_body(self._order, outcome, cost, calls, list(reasons))
-        return error_body(self._order, outcome, cost, calls, self._calls.tally.partial)
+        partial = outcome.partial or self._calls.tally.partial
+        return error_body(self._order, outcome, cost, calls, partial)
 
     def _status_codes(self) -> tuple[Any, int]:
         outcome = self._outcome
@@ -422,6 +423,12 @@ class Orchestrator(Actor):
         return RunCost(
             tally.spent_nano, self._order.limit_nano, tally.estimated, 0, self._needed_nano
         )
+
+
+def _cancelled(outcome: Result | PlanError) -> PlanError:
+    """What a cancelled run ends in; nothing that was paid for is kept from its user."""
+    text = outcome.text if isinstance(outcome, Result) else outcome.partial
+    return Cancelled("cancelled", partial=text)
 
 
 def _budget_error(refused: Refused) -> PlanError:
