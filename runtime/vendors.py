@@ -193,7 +193,7 @@ def choose_transport(settings: VendorConnection) -> Transport:
         return SimulatedTransport(settings.simulated or SimulatedSettings())
     from runtime.transport.httpx_transport import HttpxTransport
 
-    return HttpxTransport()
+    return HttpxTransport(certificates=not settings.base_url.startswith("http://"))
 
 
 def _base_url(settings: VendorConnection) -> str:

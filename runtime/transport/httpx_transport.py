@@ -16,6 +16,7 @@ before a kept connection is used again httpcore looks whether the vendor has clo
 
 from __future__ import annotations
 
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,11 +39,18 @@ _Kind: TypeAlias = Literal["connect", "timeout", "closed", "too_large", "protoco
 
 
 class HttpxTransport:
-    """One task per exchange, under one nursery; see :class:`runtime.transport.port.Transport`."""
+    """One task per exchange, under one nursery; see :class:`runtime.transport.port.Transport`.
 
-    def __init__(self, *, trust_env: bool = True) -> None:
+    Without `certificates`, which take a while to load, only `http://` origins can be reached.
+    """
+
+    def __init__(self, *, certificates: bool = True, trust_env: bool = True) -> None:
         self._trust_env = trust_env
-        self._tls = httpx.create_ssl_context(trust_env=trust_env)
+        self._tls = (
+            httpx.create_ssl_context(trust_env=trust_env)
+            if certificates
+            else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody
+        )
         self._idle: dict[str, deque[tuple[float, httpx.AsyncClient]]] = {}
         self._exchanges: dict[str, _Exchange] = {}
         self._nursery: trio.Nursery | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from actors.protocol import CallAnswered, CallErrored, CallVendor, DialectCrashe
 from runtime.dialects.openai import OpenAIDialect
 from runtime.secret import Secret
 from runtime.testing import Reply, ScriptedVendor
+from runtime.transport.httpx_transport import HttpxTransport
 from runtime.transport.port import Done, HttpFailure, HttpRequest, HttpResponse
 from runtime.transport.simulated import SimulatedSettings
 from runtime.vendors import VendorCaller, VendorConnection, choose_transport, connect
@@ -274,3 +276,13 @@ def test_the_transport_is_chosen_by_the_dialect() -> None:
     assert repr(choose_transport(VendorConnection("v", "openai", "http://v"))) == (
         "<HttpxTransport: 0 in flight, 0 idle>"
     )
+
+
+def test_certificates_are_loaded_where_they_are_needed() -> None:
+    """Without them nobody is trusted: a way that is thought to be plain stays so."""
+    for url, loaded in (("http://v", False), ("https://v", True), ("HTTPS://v", True)):
+        transport = choose_transport(VendorConnection("v", "openai", url))
+        assert isinstance(transport, HttpxTransport)
+        assert bool(transport._tls.cert_store_stats()["x509_ca"]) is loaded
+        assert transport._tls.check_hostname
+        assert transport._tls.verify_mode is ssl.CERT_REQUIRED
