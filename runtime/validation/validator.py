@@ -17,6 +17,7 @@ from runtime.validation.worker import HEADER_BYTES
 LIMIT_S = 1.0
 START_S = 20.0
 PROCESSES = 2
+_WORKER = "from runtime.validation.worker import main; main()"
 MOST_WAITING = 256
 
 TOO_LONG = f"validating it took more than {LIMIT_S:g} s"
@@ -96,7 +97,7 @@ class _Worker:
 
     @classmethod
     async def begin(cls) -> _Worker:
-        command = [sys.executable, "-m", "runtime.validation.worker"]
+        command = [sys.executable, "-c", _WORKER]
         environment = {"PYTHONPATH": os.pathsep.join(sys.path)}  # and no vendor's key
         process = await trio.lowlevel.open_process(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment

@@ -35,7 +35,3 @@ def _write(stream: BinaryIO, found: object) -> None:
     body = msgspec.msgpack.encode(found)
     stream.write(len(body).to_bytes(HEADER_BYTES, "big") + body)
     stream.flush()
-
-
-if __name__ == "__main__":
-    main()

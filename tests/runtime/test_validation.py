@@ -37,8 +37,8 @@ async def validate(*works: Validate) -> dict[str, Validated]:
 
 
 @pytest.mark.trio
-async def test_it_validates_as_at_home() -> None:
-    """The process says what is wrong, and nothing of what is right."""
+async def test_it_validates_as_at_home(capfd: pytest.CaptureFixture[str]) -> None:
+    """The process says what is wrong, nothing of what is right, and nothing to the terminal."""
     schema = b'{"type": "array", "items": {"pattern": "^a+$"}}'
     results = await validate(
         Validate("good", schema, b'["aaa"]'), Validate("bad", schema, b'["aaa", "b"]')
@@ -46,6 +46,7 @@ async def test_it_validates_as_at_home() -> None:
     assert results["good"].problems == ()
     assert len(results["bad"].problems) == 1
     assert "'b'" in results["bad"].problems[0]
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.trio
