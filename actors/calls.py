@@ -272,6 +272,9 @@ class Calls:
                 quoted.max_tokens,
                 quoted.least_tokens,
                 self._deadline,
+                wanted.call.role,
+                candidate.model.id,
+                candidate.model.provider,
             ),
         )
 

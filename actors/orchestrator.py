@@ -301,6 +301,8 @@ class Orchestrator(Actor):
     def _refused(self, refused: Refused) -> None:
         if refused.ticket != self._order.run:
             self._calls.refused_money(refused)
+        elif refused.owner == "storage" and self.ctx.now() >= self._deadline:
+            self._perform(self._run.give_up("deadline"))
         elif self._phase is Phase.ADMITTING:
             self._calls.refused = refused
             self._run.give_up("budget")

@@ -128,7 +128,11 @@ class Engine:
     # --- life ---
 
     def start(self) -> None:
-        """Starts on a background thread; returns when requests can be taken."""
+        """Starts on a background thread; returns when requests can be taken.
+
+        Raises StorageError for a database that cannot be used, or that another engine uses.
+        """
+        self._check_database()
         self.host.start()
 
     def stop(self, timeout: float = PATIENCE_S) -> None:
@@ -144,7 +148,8 @@ class Engine:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Engine]:
-        """Runs inside the trio program that enters this."""
+        """Runs inside the trio program that enters this; raises as `start` does."""
+        self._check_database()
         async with self.host.running():
             try:
                 yield self
@@ -153,6 +158,14 @@ class Engine:
                     for future in self._cancel_all():
                         with suppress(PlanError):
                             await future
+
+    def _check_database(self) -> None:
+        """Makes or migrates it here, where whoever starts the engine hears what is wrong."""
+        if self.database is not None:
+            from runtime.storage.database import alone, connect
+
+            with alone(self.database):
+                connect(self.database).close()
 
     def _cancel_all(self) -> list[RunFuture]:
         self.drain()

@@ -16,6 +16,7 @@ import trio
 from actors.events import TERMINAL
 from actors.protocol import AccountsListed, ModelState
 from runtime import config as configuration
+from runtime import telemetry
 from runtime.config import Config
 from runtime.engine import Engine
 from runtime.frontends.wire import PlanRequest, PlanResult, checked, plan_request
@@ -73,7 +74,8 @@ class Planhub:
 
         `config` is a file, or a Config; without it `planhub.toml` here, else the vendors whose keys
         are in the environment, else the built-in simulated one.  `database` goes before the
-        configuration's; without either everything is kept in memory.  Raises ConfigError.
+        configuration's; without either everything is kept in memory.  Raises ConfigError, and
+        StorageError for a database that cannot be used or is in use.
         """
         engine = _engine(config, database)
         engine.start()
@@ -178,6 +180,7 @@ class Planhub:
 
 
 def _engine(config: str | Path | Config | None, database: str | Path | None) -> Engine:
+    telemetry.be_silent()
     if not isinstance(config, Config):
         config = configuration.load(config, os.environ)
     place = database or config.server.database

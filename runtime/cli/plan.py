@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from runtime.cli.ends import DONE, WRONG_USE, CommandFailed
 from runtime.cli.progress import Progress
 from runtime.cli.setup import configured
 from runtime.cli.summary import summarise
 from runtime.cli.terminal import STANDARD_INPUT, stderr, write
+from runtime.config import Config
 from runtime.frontends.wire import PlanRequest, plan_request
 from runtime.planhub import Planhub
+from runtime.storage.database import InUse
 
 
 def run_plan(
@@ -28,7 +31,7 @@ def run_plan(
 ) -> int:
     settings = configured(config)
     request = _request(prompt, fields, schema, params)
-    with Planhub.open(settings) as hub, Progress(stderr()) as progress:
+    with _hub(settings) as hub, Progress(stderr()) as progress:
         result = hub.plan(request, on_event=progress.show)
     if json:
         write(result.to_json().decode())
@@ -36,6 +39,21 @@ def run_plan(
     write(result.text)
     summarise(stderr(), result, simulated=settings.is_simulated)
     return DONE
+
+
+def _hub(settings: Config) -> Planhub:
+    """With the books on disk; in memory while another planhub writes there, unless a month's limit
+    must be kept.
+    """
+    try:
+        return Planhub.open(settings)
+    except InUse as error:
+        if settings.defaults.monthly_budget_usd is not None:
+            raise CommandFailed(
+                f"{error}; a monthly budget is kept by one at a time, such as `planhub serve`"
+            ) from error
+        stderr().print(f"planhub: {error.path} is in use: this run will not be in its ledger")
+        return Planhub.open(replace(settings, server=replace(settings.server, database=None)))
 
 
 def _request(

@@ -22,6 +22,14 @@ class StorageError(Exception):
     """The database cannot be used; the text says why, and what to do, in one line."""
 
 
+class InUse(StorageError):
+    """Another engine writes to the database: two ledgers would both spend the same limit."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is in use by another planhub: end it, or use another database")
+        self.path = path
+
+
 class Migration(NamedTuple):
     number: int
     sql: str
@@ -46,10 +54,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """No other engine writes to this database meanwhile; raises :class:`StorageError` if one does.
-
-    Two ledgers that do not know of each other would both spend the same limit.
-    """
+    """No other engine writes to this database meanwhile; raises :class:`InUse` if one does."""
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
@@ -57,8 +62,7 @@ def alone(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            message = f"{path} is in use by another engine: end it, or use another database"
-            raise StorageError(message) from None
+            raise InUse(path) from None
         yield
     finally:
         os.close(lock)

@@ -16,6 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from runtime.storage.database import alone
+
 WITHIN_S = 20.0
 QUICK = """
 [server]
@@ -108,6 +110,20 @@ def test_a_vote_and_its_books(home: Home) -> None:
     assert "vote" in home.run("ledger").stdout
     database = home.folder / "data" / "planhub" / "planhub.db"
     assert database.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_database_in_use_costs_a_run_its_books_and_not_its_answer(home: Home) -> None:
+    """Unless a month's limit is to be kept: two ledgers would both spend it."""
+    database = home.folder / "data" / "planhub" / "planhub.db"
+    with alone(database):
+        ran = home.run("plan", "hi")
+        assert ran.returncode == 0
+        assert "planhub.db is in use" in ran.stderr.replace("\n", "")
+        config = "[defaults]\nmonthly_budget_usd = 10\n" + QUICK
+        (home.folder / "planhub.toml").write_text(config)
+        refused = home.run("plan", "hi")
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
+    assert "is in use by another planhub" in refused.stderr
 
 
 def test_json_is_the_body(home: Home) -> None:

@@ -89,7 +89,7 @@ def test_a_second_engine_is_kept_out(tmp_path: Path) -> None:
     path = tmp_path / "planhub.db"
     with opened(path) as storage:
         load(storage)
-        with pytest.raises(StorageError, match="in use by another engine"), alone(path):
+        with pytest.raises(StorageError, match="in use by another planhub"), alone(path):
             pass
         connect(path, read_only=True).close()
     with alone(path):
