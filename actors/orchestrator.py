@@ -27,7 +27,14 @@ from actors.calls import Calls, RetryDue
 from actors.domain.admission import demand, share_out
 from actors.domain.money import usd
 from actors.domain.report import error_body, result_body
-from actors.errors import BudgetExceeded, Cancelled, Internal, PlanError, RateLimited
+from actors.errors import (
+    BudgetExceeded,
+    Cancelled,
+    DeadlineExceeded,
+    Internal,
+    PlanError,
+    RateLimited,
+)
 from actors.narrator import Narrator
 from actors.protocol import (
     Admit,
@@ -306,7 +313,7 @@ class Orchestrator(Actor):
         elif self._phase is Phase.ADMITTING:
             self._calls.refused = refused
             self._run.give_up("budget")
-            self._close(_budget_error(refused))
+            self._close(self._money_error(refused))
 
     # --- when others fail ---
 
@@ -354,8 +361,14 @@ class Orchestrator(Actor):
             self._defect = error
             return Internal("internal error")
         if isinstance(error, BudgetExceeded) and self._calls.refused is not None:
-            return _budget_error(self._calls.refused)
+            return self._money_error(self._calls.refused)
         return error
+
+    def _money_error(self, refused: Refused) -> PlanError:
+        """Whoever waited in vain for books that were not open yet had no time left."""
+        if refused.owner == "storage" and self.ctx.now() >= self._deadline:
+            return DeadlineExceeded("deadline exceeded")
+        return _budget_error(refused)
 
     def _close(self, outcome: Result | PlanError) -> None:
         """The outcome is known; the end waits for what is still on the wire."""
