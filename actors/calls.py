@@ -326,6 +326,9 @@ class Calls:
         if (wanted := attempt.wanted) is None:
             return
         wanted.failures.append((attempt.model.id, f"{kind}: {detail}"))
+        if self._ctx.now() >= self._deadline:
+            self._end(wanted, "deadline")
+            return
         if kind == "context_overflow":
             failed = wanted.ahead[0]
             wanted.ahead = [failed, *escalation(wanted.ahead[1:], failed.model)]
