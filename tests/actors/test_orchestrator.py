@@ -102,6 +102,15 @@ def test_a_retry_after_is_honoured_when_nobody_else_is_left() -> None:
     assert world.time - begun >= 4.0
 
 
+def test_a_call_that_fails_when_time_is_up_has_no_successor() -> None:
+    """Time was up, whatever else failed of it: that is what the run ends in."""
+    world = World(sensible)
+    body = world.plan("planning", latency_s=0.0)
+    assert (body["http_status"], body["code"]) == (504, "deadline")
+    assert len(body.get("calls", [])) <= 1
+    assert world.held == 0
+
+
 def test_an_overflow_goes_to_a_larger_context() -> None:
     """Who found the conversation too long is followed by one who takes more."""
     models = [
