@@ -10,6 +10,7 @@ more, but its attempts are still here until they are settled.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from actors.attempt import Attempt, Stage, Wanted
@@ -29,11 +30,13 @@ from actors.protocol import (
     Complete,
     Completed,
     Order,
+    Record,
     Refused,
     Release,
     Reserve,
     Reserved,
     Settle,
+    Step,
     Validate,
     Validated,
 )
@@ -56,8 +59,11 @@ class RetryDue(Message, frozen=True, gc=False):
 class Watcher(Protocol):
     """Whom :class:`Calls` tells what happens."""
 
+    def step(self, key: int, outcome: Outcome) -> Step:
+        """The journal's next entry: the call has this outcome."""
+
     def call_ended(self, key: int, outcome: Outcome) -> None:
-        """The call has an outcome."""
+        """The call has an outcome; it is in the journal."""
 
     def attempt_sent(self, attempt: Attempt) -> None:
         """The vendor has it."""
@@ -69,7 +75,15 @@ class Watcher(Protocol):
 class Calls:
     """All calls of one run: its attempts, its records, its money, its retry allowance."""
 
-    def __init__(self, ctx: Context, order: Order, deadline: float, watcher: Watcher) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        order: Order,
+        deadline: float,
+        watcher: Watcher,
+        records: Sequence[CallRecord] = (),
+        attempts: int = 0,
+    ) -> None:
         self._ctx = ctx
         self._order = order
         self._begun = ctx.now()
@@ -77,9 +91,9 @@ class Calls:
         self._watcher = watcher
         self._wanted: dict[int, Wanted] = {}
         self._attempts: dict[str, Attempt] = {}
-        self._count = 0
+        self._count = attempts
         self._retries = RETRY_ALLOWANCE
-        self.tally = Tally()
+        self.tally = Tally(records)
         self.refused: Refused | None = None
 
     @property
@@ -285,18 +299,21 @@ class Calls:
     def _answered(self, attempt: Attempt, found: tuple[str, ...]) -> None:
         answer, wanted = attempt.answer, attempt.wanted
         assert answer is not None, "an attempt is answered by its answer"
-        self._settle(attempt, self.tally.answered(attempt, answer, found), answer.text)
-        if wanted is not None:
-            outcome = Answered(
-                answer.text,
-                attempt.model,
-                answer.truncated,
-                found,
-                attempt.candidate.explicit,
-                answer.usage,
-            )
-            del self._wanted[wanted.key]
-            self._watcher.call_ended(wanted.key, outcome)
+        record = self.tally.answered(attempt, answer, found)
+        if wanted is None:
+            self._settle(attempt, record, text=answer.text)
+            return
+        outcome = Answered(
+            answer.text,
+            attempt.model,
+            answer.truncated,
+            found,
+            attempt.candidate.explicit,
+            answer.usage,
+        )
+        del self._wanted[wanted.key]
+        self._settle(attempt, record, step=self._watcher.step(wanted.key, outcome))
+        self._watcher.call_ended(wanted.key, outcome)
 
     def _failed(self, attempt: Attempt, failed: CallFailed) -> None:
         if failed.kind == "cancelled" and not failed.written:
@@ -305,9 +322,11 @@ class Calls:
             self._settle(attempt, self.tally.failed(attempt, failed))
         self._after_failure(attempt, failed.kind, failed.detail, failed.retry_after_s)
 
-    def _settle(self, attempt: Attempt, record: CallRecord, text: str = "") -> None:
+    def _settle(
+        self, attempt: Attempt, record: CallRecord, text: str = "", step: Step | None = None
+    ) -> None:
         del self._attempts[attempt.id]
-        self._ctx.tell("ledger", Settle(self._order.run, record, text))
+        self._ctx.tell("ledger", Settle(self._order.run, record, text, step))
         self._watcher.attempt_ended(record)
 
     def _elapsed_ms(self) -> float:
@@ -354,4 +373,7 @@ class Calls:
 
     def _end(self, wanted: Wanted, kind: UnansweredKind) -> None:
         del self._wanted[wanted.key]
-        self._watcher.call_ended(wanted.key, Unanswered(kind, tuple(wanted.failures)))
+        outcome = Unanswered(kind, tuple(wanted.failures))
+        step = self._watcher.step(wanted.key, outcome)
+        self._ctx.tell("ledger", Record(self._order.run, (step,)))
+        self._watcher.call_ended(wanted.key, outcome)

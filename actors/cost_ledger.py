@@ -41,6 +41,7 @@ from actors.protocol import (
     LeaseReturned,
     LedgerMessage,
     ReconfigureLedger,
+    Record,
     Refused,
     Release,
     Reserve,
@@ -49,6 +50,8 @@ from actors.protocol import (
     RunClosed,
     RunEnded,
     Settle,
+    Step,
+    StepTaken,
 )
 from actors.waiting import Asked, Line, WaitOver
 
@@ -105,6 +108,8 @@ class CostLedger(Actor):
                 self._ask(message)
             case Settle():
                 self._settle(message)
+            case Record(run, steps):
+                self._journal(run, steps)
             case Release():
                 self._release(message)
             case EndRun():
@@ -169,7 +174,7 @@ class CostLedger(Actor):
         books = self._books
         run = books.runs.get(asked.ticket if isinstance(asked, Admit) else asked.run)
         if isinstance(asked, Admit):
-            return run or books.admit(asked.order, asked.want_nano, asked.least_nano, blocked)
+            return run or books.admit(asked, blocked)
         if run is None:
             return None
         return books.holds.get(asked.ticket) or books.reserve(run, asked, self.ctx.wall(), blocked)
@@ -252,7 +257,15 @@ class CostLedger(Actor):
         self._overruns += cost > hold.amount
         call = call if cost == call.cost_nano else replace(call, cost_nano=cost)
         self._commits.write(entries.settled(hold, call, settle.text, self.ctx.wall()))
+        if settle.step is not None:
+            self._commits.write(StepTaken(settle.run, settle.step))
         self._serve_line()
+
+    def _journal(self, run: str, steps: tuple[Step, ...]) -> None:
+        """Of a run that was never begun, or has ended, nothing is kept."""
+        if run in self._recorded:
+            for step in steps:
+                self._commits.write(StepTaken(run, step))
 
     def _release(self, release: Release) -> None:
         self._send_away(release.ticket)

@@ -52,6 +52,7 @@ from actors.protocol import (
     GetStatus,
     OrchestratorMessage,
     Order,
+    Record,
     Refused,
     RepairVerdict,
     Reserved,
@@ -59,6 +60,7 @@ from actors.protocol import (
     RunEnded,
     RunStatus,
     Selected,
+    Step,
     Validated,
     Verdict,
     VerdictUnreadable,
@@ -78,7 +80,8 @@ from actors.strategies.actions import (
     StartCall,
     StrategyFailed,
 )
-from actors.strategies.plan import Chosen, Finish, Outcome, Result
+from actors.strategies.journal import Told, answer_step, carry_on, expire_step, give_up_step
+from actors.strategies.plan import Chosen, Finish, Outcome, Result, UnansweredKind
 from actors.strategies.run import Run
 
 GRACE_S = 1.0
@@ -129,6 +132,8 @@ class Orchestrator(Actor):
         self._questions: Questions
         self._todo: deque[Action] = deque()
         self._performing = False
+        self._steps = 0
+        self._unrecorded: list[Step] = []
         self._first: list[StartCall] = []
         self._finish: Finish | None = None
         self._needed_nano = 0
@@ -177,9 +182,9 @@ class Orchestrator(Actor):
             case RetryDue():
                 self._calls.retry(message.key)
             case RoundTimeUp():
-                self._perform(self._run.expire(message.key))
+                self._expire(message.key)
             case DeadlineReached():
-                self._perform(self._run.give_up("deadline"))
+                self._give_up("deadline")
             case GraceOver():
                 self._calls.abandon()
             case _:
@@ -192,19 +197,20 @@ class Orchestrator(Actor):
         order = begin.order
         self._begin, self._order = begin, order
         self._deadline = self.ctx.now() + order.latency_s
-        self._calls = Calls(self.ctx, order, self._deadline, self)
+        self._calls = Calls(self.ctx, order, self._deadline, self, begin.records, begin.attempts)
+        self._steps = len(begin.steps)
         self._narrator = Narrator(self.ctx, order)
         self._questions = Questions(self.ctx, order)
         self._run = Run(STRATEGIES[order.mode](order))
         self.ctx.monitor("ledger")
         self.ctx.after(order.latency_s, DeadlineReached())
         self._narrator.run_started()
-        self._perform(self._run.begin())
+        self._perform(carry_on(self._run, begin.steps))
 
     def _cancel(self) -> None:
         if self._phase < Phase.CLOSING:
             self._cancelled = True
-            self._perform(self._run.give_up("cancelled"))
+            self._give_up("cancelled")
 
     def _status(self, asked: GetStatus) -> None:
         running, ended = self._calls.running, len(self._calls.tally.records)
@@ -273,9 +279,33 @@ class Orchestrator(Actor):
     def _judged(self, read: BallotBuilt | Verdict | RepairVerdict | VerdictUnreadable) -> None:
         self._resume(read.ticket, read)
 
-    def _resume(self, ticket: str, answer: object) -> None:
+    def _resume(self, ticket: str, answer: Told) -> None:
         if (key := self._questions.answered(ticket)) is not None:
+            self._record(answer_step(self._next_step(), key, answer))
             self._perform(self._run.resume(key, answer))
+
+    # --- the journal, and what is no answer ---
+
+    def _expire(self, key: int) -> None:
+        if actions := self._run.expire(key):
+            self._record(expire_step(self._next_step(), key))
+            self._perform(actions)
+
+    def _give_up(self, kind: UnansweredKind) -> None:
+        if actions := self._run.give_up(kind):
+            self._record(give_up_step(self._next_step(), kind))
+            self._perform(actions)
+
+    def _record(self, step: Step) -> None:
+        """For the journal, which begins with the run's admission."""
+        if self._phase < Phase.CALLING:
+            self._unrecorded.append(step)
+        else:
+            self.ctx.tell("ledger", Record(self._order.run, (step,)))
+
+    def _next_step(self) -> int:
+        self._steps += 1
+        return self._steps
 
     # --- admission ---
 
@@ -292,6 +322,7 @@ class Orchestrator(Actor):
                 wanted.want_nano,
                 wanted.least_nano,
                 self._deadline,
+                self._calls.tally.spent_nano,
             ),
         )
 
@@ -299,6 +330,8 @@ class Orchestrator(Actor):
         if self._phase is not Phase.ADMITTING:
             return
         self._phase = Phase.CALLING
+        if self._unrecorded:
+            self.ctx.tell("ledger", Record(self._order.run, tuple(self._unrecorded)))
         first, self._first = self._first, []
         calls = [start.call for start in first]
         shares = share_out(admitted.granted_nano, calls, self._finish)
@@ -309,7 +342,7 @@ class Orchestrator(Actor):
         if refused.ticket != self._order.run:
             self._calls.refused_money(refused)
         elif refused.owner == "storage" and self.ctx.now() >= self._deadline:
-            self._perform(self._run.give_up("deadline"))
+            self._give_up("deadline")
         elif self._phase is Phase.ADMITTING:
             self._calls.refused = refused
             self._run.give_up("budget")
@@ -340,9 +373,12 @@ class Orchestrator(Actor):
             self._answer()
         else:
             self._calls.tally.remarks[why.replace(" ", "_")] = None
-            self._perform(self._run.give_up("failed"))
+            self._give_up("failed")
 
     # --- what Calls tells ---
+
+    def step(self, key: int, outcome: Outcome) -> Step:
+        return answer_step(self._next_step(), key, outcome)
 
     def call_ended(self, key: int, outcome: Outcome) -> None:
         self._perform(self._run.resume(key, outcome))

@@ -125,6 +125,10 @@ class Order(Struct, frozen=True, gc=False, array_like=True):
     limit; `limited` says that some budget applies, be it the installation's.  `latency_s` is the
     time the whole run may take.  `max_tokens` bounds each answering call; None leaves the
     default.  `created` is the time of the request, seconds since the epoch.
+
+    `strategy` is the version of the mode that it was begun with.  `wanted` says that somebody will
+    ask for the answer after a restart too; `idempotency_key` that he will by this name, with a
+    request whose `body_hash` is the same.
     """
 
     run: str
@@ -154,6 +158,10 @@ class Order(Struct, frozen=True, gc=False, array_like=True):
     key_limit_nano: int | None = None
     strip_think: bool = False
     limited: bool = False
+    strategy: str = ""
+    wanted: bool = False
+    idempotency_key: str | None = None
+    body_hash: bytes = b""
 
 
 class RunCost(Struct, frozen=True, gc=False, array_like=True):
@@ -432,7 +440,8 @@ class Admit(Command, frozen=True, gc=False):
 
     `want_nano` is the worst case of the first stage and of the cheapest way to finish;
     `least_nano` the smallest sum with which a useful answer is possible.  What is granted, from
-    `least_nano` to `want_nano`, is held for the run's first calls.
+    `least_nano` to `want_nano`, is held for the run's first calls.  `spent_nano` is what the run
+    has cost already, when it is carried on.
     """
 
     new_work: ClassVar[bool] = True
@@ -441,6 +450,7 @@ class Admit(Command, frozen=True, gc=False):
     want_nano: int
     least_nano: int
     deadline: float
+    spent_nano: int = 0
 
 
 class Admitted(Message, frozen=True, gc=False):
@@ -495,12 +505,21 @@ class Refused(Message, frozen=True, gc=False):
 class Settle(Message, frozen=True, gc=False):
     """An attempt has ended: its hold becomes its cost, journalled in the same transaction.
 
-    `text` is the outcome kept for the journal; empty where there is none.
+    `step` is what the run learns from it.  `text` is kept where there is none: an answer that
+    nobody waited for any more.
     """
 
     run: str
     call: CallRecord
     text: str = ""
+    step: Step | None = None
+
+
+class Record(Message, frozen=True, gc=False):
+    """What a run was told, for the journal; sent once it is admitted."""
+
+    run: str
+    steps: tuple[Step, ...]
 
 
 class Release(Message, frozen=True, gc=False):
@@ -613,6 +632,11 @@ class AttemptSettled(Struct, frozen=True, gc=False, tag=True, array_like=True):
     reserved_at: float = 0.0
 
 
+class StepTaken(Struct, frozen=True, gc=False, tag=True, array_like=True):
+    run: str
+    step: Step
+
+
 class RunClosed(Struct, frozen=True, gc=False, tag=True, array_like=True):
     run: str
     status: str
@@ -628,6 +652,7 @@ Write: TypeAlias = (
     | AttemptReserved
     | AttemptReleased
     | AttemptSettled
+    | StepTaken
     | RunClosed
 )
 
@@ -672,6 +697,7 @@ LedgerMessage: TypeAlias = (
     Admit
     | Reserve
     | Settle
+    | Record
     | Release
     | EndRun
     | GetAccounts
@@ -687,11 +713,18 @@ LedgerMessage: TypeAlias = (
 
 
 class Begin(Command, frozen=True, gc=False):
-    """Carry this order out; answered by :class:`Finished` or :class:`Failed`."""
+    """Carry this order out; answered by :class:`Finished` or :class:`Failed`.
+
+    A run that is carried on brings its journal so far, the records of its calls, and the number
+    of the last attempt that was made for it.
+    """
 
     new_work: ClassVar[bool] = True
 
     order: Order
+    steps: tuple[Step, ...] = ()
+    records: tuple[CallRecord, ...] = ()
+    attempts: int = 0
 
 
 class Cancel(Message, frozen=True, gc=False):

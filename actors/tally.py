@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from actors.attempt import Attempt
@@ -13,11 +14,14 @@ _FOR_THE_USER = frozenset({"plan", "refine", "voter", "answer", "fuse", "repair"
 
 
 class Tally:
-    """`remarks` holds codes, in order of appearance; `partial` the answer paid for last."""
+    """`remarks` holds codes, in order of appearance; `partial` the answer paid for last.
 
-    def __init__(self) -> None:
-        self.records: list[CallRecord] = []
-        self.spent_nano = 0
+    It begins with the records of what was done before, when a run is carried on.
+    """
+
+    def __init__(self, records: Sequence[CallRecord] = ()) -> None:
+        self.records = list(records)
+        self.spent_nano = sum(record.cost_nano for record in records)
         self.partial: str | None = None
         self.remarks: dict[str, None] = {}
 

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from actors.domain.balance import Balance
 from actors.domain.pricing import output_cost, tokens_that_fit
-from actors.protocol import Account, Order, Reserve
+from actors.protocol import Account, Admit, Reserve
 
 INSTALLATION = "installation"
 RUN_WINDOW = "run"
@@ -118,14 +118,14 @@ class Books:
 
     # --- runs ---
 
-    def admit(
-        self, order: Order, want: int, least: int, blocked: Collection[Balance] = ()
-    ) -> RunAccounts | Short:
-        """Opens a run with a pot of at most `want` and at least `least`.
+    def admit(self, asked: Admit, blocked: Collection[Balance] = ()) -> RunAccounts | Short:
+        """Opens a run with a pot between what it wants and the least it can do with.
 
         Who waits under a `blocked` account comes first there.
         """
+        order, want, least = asked.order, asked.want_nano, asked.least_nano
         own = Balance(f"run:{order.run}", RUN_WINDOW, order.limit_nano)
+        own.spent = asked.spent_nano
         shared = self._shared(order.key, order.key_limit_nano)
         run = RunAccounts(order.run, order.key, order.key_limit_nano, self.month, own, shared)
         if (short := _short(run.balances, least, blocked)) is not None:

@@ -24,6 +24,8 @@ from actors.protocol import (
     LeaseTaken,
     RunBegan,
     RunClosed,
+    Step,
+    StepTaken,
     Write,
 )
 
@@ -34,8 +36,19 @@ MOST_TOKENS = 2**53
 KEY_PREFIX = "key:"
 
 BEGAN = """
-INSERT INTO runs (id, key, mode, request_id, status, started_at, order_hash, "order")
-VALUES (?, ?, ?, ?, 'running', ?, ?, ?) ON CONFLICT DO NOTHING"""
+INSERT INTO runs (id, key, mode, request_id, status, started_at, wanted, strategy, order_hash,
+    "order")
+VALUES (?1, ?2, ?3, ?4, 'running', ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET
+mode = ?3, status = 'running', http_status = NULL, ended_at = NULL, body_hash = NULL, body = NULL,
+wanted = ?6, strategy = ?7, order_hash = ?8, "order" = ?9"""
+
+NAMED = """
+INSERT INTO idempotency (owner, name, body_hash, run, at) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT DO UPDATE SET body_hash = ?3, run = ?4, at = ?5"""
+
+STEP = """
+INSERT INTO steps (run, number, kind, key, body_hash, body, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING"""
 
 CLOSED = """
 INSERT INTO runs (id, mode, started_at, status, http_status, ended_at, body_hash, body)
@@ -73,6 +86,8 @@ class Rows:
     def __init__(self, writes: Iterable[Write], *, content: bool) -> None:
         self._content = content
         self._began: list[Row] = []
+        self._named: list[Row] = []
+        self._steps: list[Row] = []
         self._closed: list[Row] = []
         self._reserved: dict[str, AttemptReserved] = {}
         self._settled: list[Row] = []
@@ -88,6 +103,8 @@ class Rows:
         places = self._spent.keys() | self._leased.keys()
         for sql, rows in (
             (BEGAN, self._began),
+            (NAMED, self._named),
+            (STEP, self._steps),
             (CLOSED, self._closed),
             (RESERVED, [_reservation(write) for write in self._reserved.values()]),
             (SETTLED, self._settled),
@@ -109,7 +126,7 @@ class Rows:
             case LeaseReturned(account, window, amount):
                 self._leased[account, window] -= amount
             case RunBegan():
-                self._began.append(self._run(write))
+                self._begin(write)
             case AttemptReserved():
                 self._reserved[write.attempt] = write
             case AttemptReleased(attempt):
@@ -117,6 +134,8 @@ class Rows:
                     self._released.append((attempt,))
             case AttemptSettled():
                 self._settle(write)
+            case StepTaken(run, step):
+                self._steps.append(self._step(run, step))
             case RunClosed(run, status, body, http_status, at):
                 self._closed.append((run, status, http_status, at, *self._kept(body)))
             case _:
@@ -130,10 +149,18 @@ class Rows:
             self._spent[account] += cost
             self._leased[account] -= min(cost, write.held_nano)
 
-    def _run(self, began: RunBegan) -> Row:
-        order = began.order
+    def _begin(self, began: RunBegan) -> None:
+        order, at = began.order, began.at
         kept = self._kept(msgspec.msgpack.encode(order))
-        return (order.run, order.key, order.mode, order.request_id, began.at, *kept)
+        who = (order.run, order.key, order.mode, order.request_id)
+        self._began.append((*who, at, order.wanted, order.strategy, *kept))
+        if order.idempotency_key is not None:
+            owner, name = order.key or "", order.idempotency_key
+            self._named.append((owner, name, order.body_hash, order.run, at))
+
+    def _step(self, run: str, step: Step) -> Row:
+        kept = self._kept(step.body)
+        return (run, step.number, step.kind, step.key, *kept, checksum(run, step))
 
     def _kept(self, content: bytes | str) -> Row:
         """Its hash or itself, whichever may be kept; of nothing, nothing."""
@@ -141,6 +168,12 @@ class Rows:
             return (None, content or None)
         encoded = content.encode() if isinstance(content, str) else content
         return (hashlib.sha256(encoded).digest(), None)
+
+
+def checksum(run: str, step: Step) -> bytes:
+    """Of a row of the journal: a damaged one must not be mistaken for what a run was told."""
+    said = msgspec.msgpack.encode((run, step.number, step.kind, step.key, step.body))
+    return hashlib.blake2b(said, digest_size=16).digest()
 
 
 def _reservation(write: AttemptReserved) -> Row:
