@@ -21,18 +21,19 @@ Each has the `code` and `http_status` that every front end shows.  Once a run ha
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 
 class PlanError(Exception):
     """Base of everything a request can end in besides an answer.
 
-    `cost` is the map of the answer's `cost`, `calls` its list of `calls`, `partial` the paid text
-    so far; each None where there is nothing to tell.
+    `code` and `http_status` are the class's, or more exact.  `cost` is the map of the answer's
+    `cost`, `calls` its list of `calls`, `partial` the paid text so far; each None where there is
+    nothing to tell.
     """
 
-    code: ClassVar[str] = "internal"
-    http_status: ClassVar[int] = 500
+    code: str = "internal"
+    http_status: int = 500
 
     def __init__(
         self,
@@ -48,13 +49,21 @@ class PlanError(Exception):
     ) -> None:
         super().__init__(text)
         self.text = text
-        self.error_code = code or self.code
-        self.status = http_status or self.http_status
+        self.code = code or self.code
+        self.http_status = http_status or self.http_status
         self.run = run
         self.cost = cost
         self.calls = calls
         self.partial = partial
         self.retry_after_s = retry_after_s
+
+    @property
+    def error_code(self) -> str:
+        return self.code
+
+    @property
+    def status(self) -> int:
+        return self.http_status
 
 
 class BadRequest(PlanError):

@@ -49,11 +49,11 @@ class CallEntry(TokenCounts, kw_only=True):
 class PlanResult(Struct, kw_only=True):
     """The answer to a request.  `response` has its mode's shape."""
 
-    id: str
     negotiated_model: str
     estimated_cost_usd: float
     routing_reason: str
     response: dict[str, Any]
+    id: str
     status: str = "complete"
     reasons: list[str] = []
     cost: Cost = msgspec.field(default_factory=Cost)
