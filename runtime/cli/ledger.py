@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from actors.domain.money import nano_from_usd
+from actors.domain.money import month_of, nano_from_usd
 from actors.domain.money import usd as in_usd
 from runtime.cli.ends import DONE, WRONG_USE, CommandFailed
 from runtime.cli.setup import configured, database_of
 from runtime.cli.terminal import stderr, stdout, usd, write_json
-from runtime.keys import KeyBook
+from runtime.config import Config
+from runtime.keys import ApiKey, KeyBook
 from runtime.storage import reports
 from runtime.storage.database import connect
 
 
 def show_ledger(*, uncertain: bool, json: bool, config: Path | None) -> int:
-    database = database_of(configured(config))
+    settings = configured(config)
+    database = database_of(settings)
     if json:
         doubts = {"uncertain": [_doubt(row) for row in reports.uncertain(database)]}
-        write_json(doubts if uncertain else _everything(database) | doubts)
+        write_json(doubts if uncertain else _everything(settings) | doubts)
     elif uncertain:
         stdout().print(_doubts_table(reports.uncertain(database)))
     else:
-        _print(database)
+        _print(settings)
     return DONE
 
 
@@ -41,10 +44,31 @@ def settle_attempt(attempt: str, cost_usd: float, config: Path | None) -> int:
     return DONE
 
 
+def _limits(settings: Config, keys: tuple[ApiKey, ...]) -> tuple[reports.LimitRow, ...]:
+    """How the limits stand, those of this month too under which nothing was spent yet."""
+    rows = reports.limits(database_of(settings))
+    now = time.time()
+    month, monthly = month_of(now), settings.defaults.monthly_budget_usd
+    limits = {"installation": None if monthly is None else nano_from_usd(monthly)}
+    limits |= {f"key:{key.id}": key.limit_nano for key in keys if key.is_live(now)}
+    spent = {row.owner for row in rows if row.window == month}
+    untouched = tuple(
+        reports.LimitRow(owner, month, limit, 0, 0)
+        for owner, limit in limits.items()
+        if limit is not None and owner not in spent
+    )
+    return untouched + rows
+
+
+def _keys(settings: Config) -> tuple[ApiKey, ...]:
+    return KeyBook(lambda: connect(database_of(settings))).all()
+
+
 # --- as JSON ----------------------------------------------------------------------------------
 
 
-def _everything(database: Path) -> dict[str, Any]:
+def _everything(settings: Config) -> dict[str, Any]:
+    database = database_of(settings)
     return {
         "rows": [
             {
@@ -65,7 +89,7 @@ def _everything(database: Path) -> dict[str, Any]:
                 "spent_usd": in_usd(row.spent_nano),
                 "held_usd": in_usd(row.held_nano),
             }
-            for row in reports.limits(database)
+            for row in _limits(settings, _keys(settings))
         ],
         "held_usd": in_usd(reports.held(database)),
     }
@@ -78,11 +102,12 @@ def _doubt(row: reports.UncertainRow) -> dict[str, Any]:
 # --- for a reader -----------------------------------------------------------------------------
 
 
-def _print(database: Path) -> None:
-    names = {key.id: key.name for key in KeyBook(lambda: connect(database)).all()}
+def _print(settings: Config) -> None:
+    database, keys = database_of(settings), _keys(settings)
+    names = {key.id: key.name for key in keys}
     rows, doubts = reports.ledger_rows(database), reports.uncertain(database)
     stdout().print(_spending_table(rows, names) if rows else Text("nothing was spent yet"))
-    if limits := reports.limits(database):
+    if limits := _limits(settings, keys):
         stdout().print(_limits_table(limits, names))
     if doubts:
         charged = usd(in_usd(sum(row.charged_nano for row in doubts)))

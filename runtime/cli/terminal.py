@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
+PIPED_WIDTH = 240
 STANDARD_INPUT = "\0"
 """What stands for `-` among the arguments, which would pass for an option; no shell passes it."""
 
@@ -20,7 +21,8 @@ def stderr() -> Console:
 
 @cache
 def stdout() -> Console:
-    return Console(highlight=False)
+    """Wide where nobody looks at it: a program that reads a table wants a line to be a line."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
 def write(text: str) -> None:
