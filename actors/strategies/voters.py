@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 
 from msgspec import Struct
 
@@ -66,7 +67,8 @@ class Heard(Struct, frozen=True):
 
 
 def heard(order: Order, panel: Panel) -> Plan[Heard]:
-    """Asks every voter; with `refill` the next best model takes the seat of one that failed.
+    """Asks every voter; with `refill` the next best model takes the seat of one that failed, or,
+    where all models have been asked, one that answered is asked again.
 
     Raises where nobody answered, where one failed that must not, and in a cancelled run.
     """
@@ -74,10 +76,9 @@ def heard(order: Order, panel: Panel) -> Plan[Heard]:
     for place, model, why in panel.absent:
         seats.insert(place, Seat(model, Unanswered("failed", ((model, why),))))
     failed = [seat for seat in seats if not seat.answered]
-    spare = iter(panel.spare if order.on_partial == "refill" else ())
+    spare = _substitutes(order, panel, seats)
     while vacant := list(zip(_vacant(seats), spare, strict=False)):
-        calls = tuple(voter_call(order, panel.messages, candidate) for _, candidate in vacant)
-        substitutes = yield from _ask(panel, calls)
+        substitutes = yield from _ask(panel, tuple(call for _, call in vacant))
         failed += [seat for seat in substitutes if not seat.answered]
         for (place, _), seat in zip(vacant, substitutes, strict=True):
             seats[place] = seat
@@ -91,6 +92,20 @@ def _ask(panel: Panel, calls: tuple[Call, ...]) -> Plan[list[Seat]]:
     outcomes = yield from fork(*map(answer, calls), leave_s=panel.leave_s, finish=panel.finish)
     voters = (call.candidates[0].model.id for call in calls)
     return [Seat(model, outcome) for model, outcome in zip(voters, outcomes, strict=True)]
+
+
+def _substitutes(order: Order, panel: Panel, seats: Sequence[Seat]) -> Iterator[Call]:
+    """Who may sit down on a seat that has become vacant, best first: no more than there are seats,
+    once nobody new is left.
+    """
+    if order.on_partial != "refill":
+        return
+    for candidate in panel.spare:
+        yield voter_call(order, panel.messages, candidate)
+    known = {c.model.id: c for c in (*(call.candidates[0] for call in panel.calls), *panel.spare)}
+    again = cycle(tuple(dict.fromkeys(seat.model for seat in seats if seat.answered)))
+    for place, model in zip(range(len(seats)), again, strict=False):
+        yield voter_call(order, panel.messages, known[model], len(seats) + place)
 
 
 def _vacant(seats: Sequence[Seat]) -> Iterator[int]:

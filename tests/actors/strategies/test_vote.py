@@ -188,12 +188,20 @@ def test_refill_asks_the_next_best_model_not_used() -> None:
 
 
 def test_refill_goes_on_while_there_is_somebody() -> None:
-    """A substitute may fail too; with nobody left the seat stays empty."""
+    """A substitute may fail too; once all were asked, one that answered is asked again."""
     world = World(MODELS, voting("from a", b=Fails("boom"), d=Fails("bang")))
     result, response = run_mode(world, order("vote", on_partial="refill"))
-    assert contents(response) == ["from a", "from c"]
+    assert contents(response) == ["from a", "from a", "from c"]
     assert [entry["model"] for entry in response["failed"]] == ["b", "d"]
-    assert result.degraded
+    assert (result.reasons, result.degraded) == (("voters_failed",), False)
+    assert response["judge"] == "j"
+
+
+def test_refill_ends_when_nobody_can_be_asked() -> None:
+    """Without an answer there is nobody to be asked again."""
+    replies = {row.id: Fails("boom") for row in MODELS}
+    with pytest.raises(AllModelsFailed, match=r"a: boom; b: boom; c: boom; d: boom$"):
+        run_mode(World(MODELS, voting(**replies)), order("vote", on_partial="refill"))
 
 
 def test_refill_does_not_outlive_the_voters_time() -> None:
