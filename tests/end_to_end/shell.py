@@ -10,6 +10,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
 
 WITHIN_S = 30.0
 HIDDEN = re.compile(r"(OPENAI|ANTHROPIC|GEMINI)_.*|XDG_.*|.*_PROXY", re.IGNORECASE)
@@ -36,26 +39,47 @@ class Shell:
         )
 
     @contextmanager
-    def serving(self) -> Iterator[str]:
-        """`planhub serve`: the address that it says it listens on.  It ends on SIGTERM, with 0."""
+    def begin(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that goes on; killed at the end if it has not ended by then."""
         with subprocess.Popen(
-            _command(("serve", "--http", "127.0.0.1:0")),
+            _command(arguments),
             cwd=self._folder,
             env=self._env,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-        ) as server:
+        ) as process:
             try:
-                assert server.stdout is not None
-                line = server.stdout.readline()
-                address = re.search(r"http://127\.0\.0\.1:\d+", line)
-                assert address, line
-                yield address[0]
-                server.send_signal(signal.SIGTERM)
-                assert server.wait(WITHIN_S) == 0
+                yield process
             finally:
-                server.kill()
+                process.kill()
+
+    @contextmanager
+    def serving(self) -> Iterator[Server]:
+        """`planhub serve`, told to stop at the end if it has not ended by then."""
+        with self.begin("serve", "--http", "127.0.0.1:0") as process:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            address = re.search(r"http://127\.0\.0\.1:\d+", line)
+            assert address, line
+            yield Server(address[0], process)
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(WITHIN_S) == 0
+
+
+class Server(NamedTuple):
+    """A server, at the address that it says it listens on."""
+
+    url: str
+    process: subprocess.Popen[str]
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=WITHIN_S, trust_env=False)
+
+    def post(self, body: Any, **headers: str) -> httpx.Response:
+        with self.client() as client:
+            return client.post("/v1/plan", json=body, headers=headers)
 
 
 def _command(arguments: tuple[str, ...]) -> list[str]:

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.end_to_end.shell import WITHIN_S, Shell
+from tests.end_to_end.shell import Server, Shell
 
 MESSAGES = [{"role": "user", "content": "Design a REST API for a task management app"}]
 
@@ -41,18 +40,17 @@ OURS = {"id", "status", "reasons", "cost", "usage", "calls"}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with Shell(tmp_path_factory.mktemp("home")).serving() as url:
-        yield url
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Shell(tmp_path_factory.mktemp("home")).serving() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
-def answers(server: str) -> dict[str, Any]:
+def answers(server: Server) -> dict[str, Any]:
     """Every example's answer; they are asked at the same time."""
 
     def ask(orchestration: dict[str, Any]) -> Any:
-        body = {"request": {"messages": MESSAGES}, "orchestration": orchestration}
-        response = httpx.post(f"{server}/v1/plan", json=body, timeout=WITHIN_S, trust_env=False)
+        response = server.post({"request": {"messages": MESSAGES}, "orchestration": orchestration})
         assert response.status_code == 200, response.text
         return response.json()
 
@@ -157,11 +155,12 @@ def test_planning(answers: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_the_known_errors(server: str, body: Any, status: int, error: str) -> None:
+def test_the_known_errors(server: Server, body: Any, status: int, error: str) -> None:
     """As text, under `error`; the server serves on."""
-    response = httpx.post(f"{server}/v1/plan", json=body, timeout=WITHIN_S, trust_env=False)
-    assert (response.status_code, response.json()["error"]) == (status, error)
-    assert httpx.get(f"{server}/readyz", trust_env=False).status_code == 200
+    with server.client() as client:
+        response = client.post("/v1/plan", json=body)
+        assert (response.status_code, response.json()["error"]) == (status, error)
+        assert client.get("/readyz").status_code == 200
 
 
 def _same_models(answer: Any, asked: dict[str, Any], primary: str, review: str) -> None:

@@ -92,6 +92,18 @@ def test_each_voter_is_asked_the_same(vendors: Vendors) -> None:
     assert result.negotiated_model == voters[result.response["selected"]]
 
 
+@pytest.mark.parametrize("primary", ["gpt-strong", "claude-strong"])
+def test_every_letter_arrives(vendors: Vendors, primary: str) -> None:
+    """Whatever the script, there and back; quotes, breaks and marks of formats are just text."""
+    text = 'Größe "日本語" 🐙\n{"role": "system"} </s> \\u0041 \u2028 \x7f'
+    vendors.answer(Reply(f"You said: {text}"))
+    with Planhub.open(configured(vendors)) as hub:
+        result = hub.plan(text, primary_model_id=primary)
+    (call,) = vendors.calls
+    assert call.last_text == text
+    assert result.text == f"You said: {text}"
+
+
 @pytest.mark.parametrize("mode", ["planning", "adversarial", "vote", "refine"])
 def test_hidden_reasoning_is_stripped_when_asked(vendors: Vendors, mode: str) -> None:
     """It is returned as it came otherwise, and never shown to another model."""

@@ -113,6 +113,19 @@ def test_a_longer_context_is_looked_for_when_one_overflows(vendors: Vendors) -> 
     assert [call.model for call in result.calls] == [GPT, CLAUDE]
 
 
+def test_a_vendor_without_substitute_is_waited_for(vendors: Vendors) -> None:
+    """As long as it asked, and no request is refused for it that was there before."""
+    wait_ms = 200
+    busy = Reply("slow down", status=429, headers={"retry-after-ms": str(wait_ms)})
+    vendors.openai.answers([busy])
+    with Planhub.open(configured(vendors, models=(GPT,))) as hub:
+        result = hub.plan(PROMPT)
+    assert [(call.status, call.attempt) for call in result.calls] == [("failed", 1), ("ok", 2)]
+    first, second = result.calls
+    assert second.started_ms >= first.started_ms + wait_ms
+    assert result.status == "complete"
+
+
 def test_when_all_vendors_fail_each_is_named(vendors: Vendors) -> None:
     """Nothing is held, and the next request is served."""
     vendors.answer(Reply("your account is closed", status=403))
