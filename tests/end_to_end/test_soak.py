@@ -9,7 +9,7 @@ import pytest
 from bench.soak import Standing, configuration, standing, vote
 from runtime import Planhub
 
-VOTES, ROUNDS = 40, 10
+VOTES, ROUNDS = 25, 10
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
