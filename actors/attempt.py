@@ -33,7 +33,8 @@ class Wanted:
     """A call, with the candidates still to be tried and what became of the others.
 
     `cap` bounds the tokens of its answer besides the call's own limit; `tries` counts attempts at
-    the candidate in front, `attempts` those at all of them.
+    the candidate in front, `attempts` those at all of them.  `turned_away` counts the failures that
+    were full lines.
     """
 
     key: int
@@ -43,6 +44,7 @@ class Wanted:
     failures: list[tuple[str, str]] = field(default_factory=list)
     tries: int = 0
     attempts: int = 0
+    turned_away: int = 0
     waiting: Timer | None = None
 
 

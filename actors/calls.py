@@ -192,9 +192,9 @@ class Calls:
             return
         if attempt.stage is Stage.RESERVING:
             del self._attempts[ticket]
-            self._after_failure(attempt, "unavailable", "too much money is asked for")
+            self._after_failure(attempt, "overloaded", "too much money is asked for")
         else:
-            self._failed(attempt, CallFailed(ticket, "unavailable", "too much work is waiting"))
+            self._failed(attempt, CallFailed(ticket, "overloaded", "too much work is waiting"))
 
     def sent(self, sent: CallSent) -> None:
         if (attempt := self._attempts.get(sent.ticket)) is not None:
@@ -345,12 +345,15 @@ class Calls:
         if (wanted := attempt.wanted) is None:
             return
         wanted.failures.append((attempt.model.id, f"{kind}: {detail}"))
+        wanted.turned_away += kind == "overloaded"
         if self._ctx.now() >= self._deadline:
             self._end(wanted, "deadline")
             return
         if kind == "context_overflow":
             failed = wanted.ahead[0]
             wanted.ahead = [failed, *escalation(wanted.ahead[1:], failed.model)]
+        if kind == "overloaded" and self.tally.spent_nano:
+            kind = "unavailable"  # what was paid for is worth a wait
         decision = retry.decide(
             kind,
             tries=wanted.tries,
@@ -373,7 +376,8 @@ class Calls:
 
     def _end(self, wanted: Wanted, kind: UnansweredKind) -> None:
         del self._wanted[wanted.key]
-        outcome = Unanswered(kind, tuple(wanted.failures))
+        overloaded = 0 < wanted.turned_away == len(wanted.failures)
+        outcome = Unanswered(kind, tuple(wanted.failures), overloaded=overloaded)
         step = self._watcher.step(wanted.key, outcome)
         self._ctx.tell("ledger", Record(self._order.run, (step,)))
         self._watcher.call_ended(wanted.key, outcome)

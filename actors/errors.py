@@ -11,7 +11,7 @@
     │   └── SchemaNotMet     the models: the answer never met the schema
     ├── DeadlineExceeded     time
     ├── Cancelled            the client changed its mind
-    ├── RateLimited          load: the key's rate, or the engine is full
+    ├── RateLimited          load: the key's rate, or the engine or every vendor's line is full
     ├── Draining             the operator: shutting down
     └── Internal             us
 

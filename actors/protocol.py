@@ -36,7 +36,8 @@ CallErrorKind: TypeAlias = Literal[
     "empty",  # no text where text was asked for
     "parameter",  # a parameter was refused and is now known to be: the same order can pass
     "cancelled",  # given up by its asker
-    "unavailable",  # breaker open, or the vendor's waiting line is full: nothing was sent
+    "unavailable",  # breaker open: nothing was sent
+    "overloaded",  # the vendor's waiting line, or a mailbox, is full: nothing was sent
     "crashed",  # the vendor's dialect or pool failed while it handled the call
 ]
 """How an attempt failed; what follows from it is the Orchestrator's to decide."""

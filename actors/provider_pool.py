@@ -137,22 +137,22 @@ class ProviderPool(Actor):
             detail = f"attempt {order.ticket} is ordered already"
             self.ctx.reply(order, CallFailed(order.ticket, "fatal", detail))
         elif refusal := self._refusal(order, now):
-            failed = CallFailed(order.ticket, "unavailable", refusal, self._retry_after(now))
-            self.ctx.reply(order, failed)
+            kind, why = refusal
+            self.ctx.reply(order, CallFailed(order.ticket, kind, why, self._retry_after(now)))
         else:
             self._line.join(order, now)
             self._askers.owe(order.reply_to)
 
-    def _refusal(self, order: Complete, now: float) -> str:
-        """Why an order cannot even wait; empty if it can."""
+    def _refusal(self, order: Complete, now: float) -> tuple[CallErrorKind, str] | None:
+        """Why an order cannot even wait; None if it can."""
         if closed := self._closed_because(now):
-            return closed
+            return "unavailable", closed
         if not self._breaker.admits(now):
-            return "a probe of the vendor is on its way"
+            return "unavailable", "a probe of the vendor is on its way"
         full = len(self._line) >= self._settings.max_waiting
         if full and (self._line or not self._has_room(order, now)):
-            return f"{len(self._line)} calls are waiting already"
-        return ""
+            return "overloaded", f"{len(self._line)} calls are waiting already"
+        return None
 
     def _closed_because(self, now: float) -> str:
         """Why nothing may be sent, nor wait for it; empty if it may."""

@@ -86,6 +86,7 @@ ENDINGS: Mapping[CallErrorKind, Ending] = {
     "parameter": Ending.SPOKE,
     "cancelled": Ending.SILENT,
     "unavailable": Ending.SILENT,
+    "overloaded": Ending.SILENT,
 }
 
 _OF_PROBE: Mapping[Ending, Event] = {

@@ -17,7 +17,7 @@ HALF_LIFE_S = 300.0
 """A failure rate that nothing confirms is half of it after so long."""
 
 _SAYS_NOTHING: frozenset[CallErrorKind] = frozenset(
-    {"cancelled", "unavailable", "context_overflow", "parameter"}
+    {"cancelled", "unavailable", "overloaded", "context_overflow", "parameter"}
 )
 
 

@@ -46,6 +46,7 @@ _TRIES: Mapping[CallErrorKind, _Tries] = {
     "transient": _Tries(2, 3),
     "rate_limited": _Tries(1, 4),
     "unavailable": _Tries(1, 3),
+    "overloaded": _Tries(1, 1),
     "timeout": _Tries(1, 2),
     "malformed": _Tries(1, 2),
     "crashed": _Tries(1, 2),

@@ -16,6 +16,7 @@ from actors.errors import (
     DeadlineExceeded,
     NoEligibleModel,
     PlanError,
+    RateLimited,
     SchemaNotMet,
     UnpricedModel,
 )
@@ -192,6 +193,8 @@ def failure(outcome: Unanswered) -> PlanError:
     """What a run without any answer ends in."""
     partial = outcome.partial or None
     match outcome.kind:
+        case "failed" if outcome.overloaded:
+            return RateLimited(f"rate limited: {outcome.text}", partial=partial)
         case "failed":
             return AllModelsFailed(outcome.text, partial=partial)
         case "invalid":

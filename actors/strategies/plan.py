@@ -105,12 +105,14 @@ UnansweredKind: TypeAlias = Literal["failed", "budget", "deadline", "cancelled",
 class Unanswered(Struct, frozen=True, tag=True, array_like=True):
     """Nobody answered.  `failures` lists each model that was tried, with what went wrong.
 
-    `partial` is a text that was paid for and cannot be used.
+    `partial` is a text that was paid for and cannot be used.  `overloaded` when nobody was asked,
+    for every vendor's line was full.
     """
 
     kind: UnansweredKind
     failures: tuple[tuple[str, str], ...] = ()
     partial: str = ""
+    overloaded: bool = False
 
     @property
     def text(self) -> str:

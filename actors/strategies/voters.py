@@ -132,4 +132,5 @@ def _together(failed: Sequence[Seat]) -> Unanswered:
     kinds = {outcome.kind for outcome in outcomes}
     partial = next((outcome.partial for outcome in outcomes if outcome.partial), "")
     failures = tuple((seat.model, seat.error) for seat in failed)
-    return Unanswered(kinds.pop() if len(kinds) == 1 else "failed", failures, partial)
+    kind = kinds.pop() if len(kinds) == 1 else "failed"
+    return Unanswered(kind, failures, partial, all(outcome.overloaded for outcome in outcomes))

@@ -189,7 +189,7 @@ def test_a_full_line_refuses_at_once() -> None:
     vendor.order("b")
     (failed,) = vendor.order("c")
     assert isinstance(failed, CallFailed)
-    assert (failed.kind, failed.written) == ("unavailable", False)
+    assert (failed.kind, failed.written) == ("overloaded", False)
     assert failed.retry_after_s is not None
     assert failed.detail == "1 calls are waiting already"
 
@@ -200,7 +200,7 @@ def test_without_places_to_wait_a_free_lease_is_still_given() -> None:
     assert vendor.order("a") == [CallSent("a")]
     (failed,) = vendor.order("b")
     assert isinstance(failed, CallFailed)
-    assert failed.kind == "unavailable"
+    assert failed.kind == "overloaded"
 
 
 def test_nobody_waits_past_the_deadline() -> None:

@@ -38,7 +38,7 @@ def test_only_what_says_something_of_the_model_counts(kind: CallErrorKind) -> No
     """A call that was given up, or that could succeed nowhere, is not the model's failure."""
     gauges = Gauges()
     gauges.failed("m", kind)
-    innocent = {"cancelled", "unavailable", "context_overflow", "parameter"}
+    innocent = {"cancelled", "unavailable", "overloaded", "context_overflow", "parameter"}
     assert bool(gauges.read()) == (kind not in innocent)
 
 

@@ -45,7 +45,7 @@ def test_with_others_left_a_busy_vendor_is_not_waited_for() -> None:
     assert after("transient", 2, others=True) == Next()
 
 
-@pytest.mark.parametrize("kind", ["fatal", "refused", "context_overflow"])
+@pytest.mark.parametrize("kind", ["fatal", "refused", "context_overflow", "overloaded"])
 def test_what_cannot_succeed_here_is_not_repeated(kind: CallErrorKind) -> None:
     """The same request to the same model would fail again."""
     assert after(kind) == NoMore()
