@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,8 @@ from runtime.config import Config, complete, parse
 from runtime.frontends.http import create_app
 from runtime.frontends.http.serving import DrainingServer, _bind
 from runtime.kernel import Future
+from runtime.keys import KeyRing
+from runtime.storage.database import connect
 from runtime.testing import RecordedCall, Reply, ScriptedVendor, judging
 
 T = TypeVar("T")
@@ -119,6 +122,7 @@ class Served:
 
     hub: Planhub
     port: int
+    server: DrainingServer
 
     @property
     def url(self) -> str:
@@ -127,6 +131,12 @@ class Served:
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=PATIENCE_S, trust_env=False)
 
+    def signal(self) -> None:
+        """As a SIGTERM does: the first drains, the second stops."""
+        assert self.server._loop is not None
+        with suppress(RuntimeError):  # its loop has closed: it has stopped
+            self.server._loop.call_soon_threadsafe(self.server.begin_to_stop)
+
     def post(self, body: Any, **headers: str) -> httpx.Response:
         with self.client() as client:
             return client.post("/v1/plan", json=body, headers=headers)
@@ -134,22 +144,31 @@ class Served:
 
 @contextmanager
 def served(config: Config, database: Path | None = None) -> Iterator[Served]:
-    """What `planhub serve` serves, on a free port and a thread of its own."""
+    """What `planhub serve` serves, on a free port and a thread of its own.
+
+    The keys that are asked for are the database's.
+    """
     with ExitStack() as stack:
         hub = stack.enter_context(Planhub.open(config, database=database))
-        server = DrainingServer(create_app(hub.engine), hub.engine, PATIENCE_S)
+        keys = None if database is None else KeyRing(partial(connect, database, read_only=True))
+        server = DrainingServer(create_app(hub.engine, keys), hub.engine, PATIENCE_S)
         listener = _bind("127.0.0.1", 0)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+
+        def serve() -> None:
+            server.run(sockets=[listener])
+            if keys is not None:
+                keys.close()
+
+        thread = threading.Thread(target=serve)
         thread.start()
-        at = Served(hub, listener.getsockname()[1])
+        at = Served(hub, listener.getsockname()[1], server)
         try:
             with at.client() as client:
                 assert client.get("/healthz").status_code == 200
             yield at
         finally:
-            assert server._loop is not None
-            server._loop.call_soon_threadsafe(server.begin_to_stop)
-            server._loop.call_soon_threadsafe(server.begin_to_stop)
+            at.signal()
+            at.signal()
             thread.join(PATIENCE_S)
             assert not thread.is_alive()
 
