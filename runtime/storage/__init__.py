@@ -5,6 +5,7 @@ sqlite.py      the one who writes while an engine runs: an actor on a thread of 
 writing.py     the ledger's writes as SQL, many rows at a time
 recovery.py    what a crash left open is closed
 checkpoints.py moves the write-ahead log into the database, beside the writer
+journal.py     reading what runs were told, to carry them on or out again
 reports.py     reading, from any thread or process, and correcting what was uncertain
 memory.py      the same actor without a disk
 migrations/    the schema, step by step

@@ -3,6 +3,8 @@
 Whatever was leased counts as spent.  The attempts that were reserved and not settled explain it,
 each charged its full hold; what they do not explain is charged to an attempt of its own, for calls
 may have been sent whose rows were not written yet.
+
+Runs that somebody wants stay open, to be carried on from their journal, if there is one.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ WHERE status = 'reserved'"""
 INTERRUPTED = """
 UPDATE runs SET status = 'failed', http_status = 500, ended_at = ?, body = CAST(json_object(
     'error', 'interrupted', 'code', 'internal', 'id', id) AS BLOB)
-WHERE status = 'running'"""
+WHERE status = 'running' AND (NOT wanted OR "order" IS NULL)"""
 
 
 def begin(connection: sqlite3.Connection, at: float) -> int:
