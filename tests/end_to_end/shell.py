@@ -39,14 +39,16 @@ class Shell:
         )
 
     @contextmanager
-    def begin(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    def begin(
+        self, *arguments: str, errors: int = subprocess.DEVNULL
+    ) -> Iterator[subprocess.Popen[str]]:
         """A command that goes on; killed at the end if it has not ended by then."""
         with subprocess.Popen(
             _command(arguments),
             cwd=self._folder,
             env=self._env,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=errors,
             text=True,
         ) as process:
             try:
@@ -55,9 +57,11 @@ class Shell:
                 process.kill()
 
     @contextmanager
-    def serving(self) -> Iterator[Server]:
-        """`planhub serve`, told to stop at the end if it has not ended by then."""
-        with self.begin("serve", "--http", "127.0.0.1:0") as process:
+    def serving(self, errors: int = subprocess.DEVNULL) -> Iterator[Server]:
+        """`planhub serve`, told to stop at the end if it has not ended by then; its log goes to
+        the file that `errors` is the number of.
+        """
+        with self.begin("serve", "--http", "127.0.0.1:0", errors=errors) as process:
             assert process.stdout is not None
             line = process.stdout.readline()
             address = re.search(r"http://127\.0\.0\.1:\d+", line)
