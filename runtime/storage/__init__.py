@@ -6,6 +6,8 @@ writing.py     the ledger's writes as SQL, many rows at a time
 recovery.py    what a crash left open is closed
 checkpoints.py moves the write-ahead log into the database, beside the writer
 journal.py     reading what runs were told, to carry them on or out again
+audit.py       recomputes the books; refuses a damaged database
+maintenance.py prunes, and makes a backup
 reports.py     reading, from any thread or process, and correcting what was uncertain
 memory.py      the same actor without a disk
 migrations/    the schema, step by step

@@ -16,6 +16,7 @@ APPLICATION = int.from_bytes(b"plan")
 BUSY_S = 5.0
 BUSY_PAUSE_S = 0.01
 PRIVATE = 0o600
+RESTORE = "restore a backup (made with `planhub backup`), or move the file away to begin anew"
 
 
 class StorageError(Exception):
@@ -169,6 +170,8 @@ def _explained(path: Path) -> Iterator[None]:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CANTOPEN:
             message = f"{path} cannot be opened: name a file that you may read and write"
             raise StorageError(message) from error
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT:
+            raise StorageError(f"{path} is damaged ({error}): {RESTORE}") from error
         raise StorageError(f"{path} cannot be used: {error}") from error
     except OSError as error:
         raise StorageError(f"{path} cannot be opened: {error.strerror}") from error
