@@ -11,7 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
@@ -162,10 +162,11 @@ class Engine:
     def _check_database(self) -> None:
         """Makes or migrates it here, where whoever starts the engine hears what is wrong."""
         if self.database is not None:
+            from runtime.storage.audit import refuse_damaged
             from runtime.storage.database import alone, connect
 
-            with alone(self.database):
-                connect(self.database).close()
+            with alone(self.database), closing(connect(self.database)) as connection:
+                refuse_damaged(connection, self.database)
 
     def _cancel_all(self) -> list[RunFuture]:
         self.drain()
