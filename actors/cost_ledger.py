@@ -378,4 +378,5 @@ class CostLedger(Actor):
     def _report(self, asked: GetAccounts) -> None:
         self._books.turn(month_of(self.ctx.wall()))
         listed = tuple(self._books.report())
-        self.ctx.reply(asked, AccountsListed(asked.ticket, listed, self._unknown, self._overruns))
+        told = (self._unknown, self._overruns, self._commits.open)
+        self.ctx.reply(asked, AccountsListed(asked.ticket, listed, *told))

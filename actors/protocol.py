@@ -572,10 +572,13 @@ class Account(Struct, frozen=True, gc=False, array_like=True):
 
 
 class AccountsListed(Message, frozen=True, gc=False):
+    """`open` says whether the books can be written."""
+
     ticket: str
     accounts: tuple[Account, ...]
     unknown_settlements: int
     overruns: int
+    open: bool = True
 
 
 # --- Storage (a blocking actor): what the ledger tells it and hears of it ----------------------

@@ -59,6 +59,7 @@ __all__ = ["Engine"]
 logger = logging.getLogger("planhub.runs")
 
 ASK_S = 5.0
+BOOKS_PAUSE_S = 0.002
 PATIENCE_S = 10.0
 """How long after its deadline a run may still take to say so, before it is given up on."""
 
@@ -243,7 +244,13 @@ class Engine:
         return asked.get(ASK_S).models
 
     def accounts(self) -> AccountsListed:
-        """The limits, and how they stand."""
+        """The limits, and how they stand; waits for books that are only being opened."""
+        until = time.monotonic() + ASK_S
+        while not (listed := self._accounts()).open and time.monotonic() < until:
+            time.sleep(BOOKS_PAUSE_S)
+        return listed
+
+    def _accounts(self) -> AccountsListed:
         asked: Future[AccountsListed] = self.system.ask(
             "ledger", lambda me: GetAccounts(me, "accounts"), ASK_S
         )
@@ -254,10 +261,12 @@ class Engine:
         if self.draining:
             return False, "shutting down"
         try:
-            self.accounts()
+            writes = self._accounts().open
             states = self.models()
         except (ActorStopped, TimeoutError) as error:
             return False, str(error)
+        if not writes:
+            return False, "the books cannot be written"
         if any(state.available for state in states):
             return True, "ready"
         return False, "; ".join(f"{state.model.id}: {state.why}" for state in states)

@@ -407,6 +407,7 @@ def test_nothing_new_is_promised_while_storage_fails() -> None:
     desk.reserve("a.1", 300)
     desk.store(fail=True)
     assert desk.reserve("a.2", 50) == []
+    assert not desk.accounts().open
     desk.wait(0.1)
     assert Reserved("a.2", 50, 50, clamped=False) in desk.answers
 
@@ -447,7 +448,9 @@ def test_admissions_wait_for_the_books() -> None:
     """A ledger that does not know what was spent grants nothing."""
     desk = Desk(100, started=False)
     assert desk.admit("a", 60) == []
+    assert not desk.accounts().open
     desk.store()
+    assert desk.accounts().open
     assert desk.store_all() == [Admitted("a", 60)]
 
 
