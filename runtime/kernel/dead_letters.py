@@ -37,7 +37,12 @@ class DeadLetters:
         counts = ", ".join(f"{count} {kind}" for kind, count in sorted(self.counts.items()))
         return f"<DeadLetters {counts or 'none'}>"
 
-    def record(self, kind: DeadLetterKind, to: Address, message: Message | bytes) -> None:
+    def record(
+        self, kind: DeadLetterKind, to: Address, message: Message | bytes, *, closing: bool = False
+    ) -> None:
+        """Counts it, and logs it: `closing` says that cells are being stopped, and replies to them
+        are to be expected.
+        """
         self.counts[kind] += 1
         now = self._clock()
         last = self._logged_at.get(kind)
@@ -45,4 +50,6 @@ class DeadLetters:
             return
         self._logged_at[kind] = now
         name = type_name(message) if isinstance(message, bytes) else type(message).__name__
-        logger.warning("dead letter (%s, %d so far): %s to %s", kind, self.counts[kind], name, to)
+        level = logging.DEBUG if closing else logging.WARNING
+        text = "dead letter (%s, %d so far): %s to %s"
+        logger.log(level, text, kind, self.counts[kind], name, to)

@@ -341,7 +341,7 @@ class System:
             self.asks.answer(ask, message)
         else:
             kind: DeadLetterKind = "late" if to.startswith(PREFIX) else "absent"
-            self.dead_letters.record(kind, to, message)
+            self.dead_letters.record(kind, to, message, closing=self._closing)
 
     def _spawn(self, spec: ChildSpec, under: Address) -> None:
         supervisor = self.supervisors.get(under)

@@ -54,6 +54,16 @@ def test_the_log_is_throttled(caplog: pytest.LogCaptureFixture) -> None:
     assert repr(rig.system.dead_letters) == "<DeadLetters 101 absent>"
 
 
+def test_a_system_that_closes_expects_them(caplog: pytest.LogCaptureFixture) -> None:
+    """A reply to a cell that was stopped before who replies is counted, and is no warning."""
+    rig = Rig().start()
+    rig.system.shutdown()
+    with caplog.at_level("WARNING", "planhub.kernel"):
+        rig.system.deliver("nobody", Say("x"))
+    assert rig.system.statistics().dead_letters == {"absent": 1}
+    assert not caplog.records
+
+
 def test_an_unreadable_message_hurts_nobody() -> None:
     """Bytes that are no message at all are counted, and the actor goes on."""
     rig = Rig()
