@@ -201,7 +201,10 @@ def test_refill_ends_when_nobody_can_be_asked() -> None:
     """Without an answer there is nobody to be asked again."""
     boom = Fails("boom")
     with pytest.raises(AllModelsFailed, match=r"a: boom; b: boom; c: boom; d: boom$"):
-        run_mode(World(MODELS, voting(a=boom, b=boom, c=boom, d=boom)), order("vote", on_partial="refill"))
+        run_mode(
+            World(MODELS, voting(a=boom, b=boom, c=boom, d=boom)),
+            order("vote", on_partial="refill"),
+        )
 
 
 def test_refill_does_not_outlive_the_voters_time() -> None:
