@@ -129,6 +129,11 @@ class Calls:
             elif attempt.stage is not Stage.CHECKING:
                 self._ctx.tell(attempt.pool, CancelCall(attempt.id))
 
+    def cancel_all(self) -> None:
+        """Gives every call up."""
+        for key in list(self._wanted):
+            self.cancel(key)
+
     def abandon(self) -> None:
         """Settles every attempt now, by estimate: whoever should answer for it has not."""
         for attempt in list(self._attempts.values()):

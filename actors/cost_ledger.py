@@ -198,7 +198,7 @@ class CostLedger(Actor):
     def _record(self, admit: Admit) -> None:
         if admit.ticket not in self._recorded:
             self._recorded.add(admit.ticket)
-            self._commits.write(RunBegan(admit.order, self.ctx.wall()))
+            self._commits.write(RunBegan(admit.order, self.ctx.wall(), admit.steps))
 
     def _answer(self, asked: Asked) -> None:
         """Says yes, unless the hold is gone by now."""
@@ -308,7 +308,8 @@ class CostLedger(Actor):
             for hold in self._books.end(accounts):
                 self._commits.write(AttemptReleased(hold.asked.ticket))
         self._recorded.discard(run)
-        self._commits.write(RunClosed(run, status, body, http_status, self.ctx.wall()))
+        if status != "running":
+            self._commits.write(RunClosed(run, status, body, http_status, self.ctx.wall()))
         self._serve_line()
         self._return_leases_when_idle()
 

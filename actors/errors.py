@@ -3,7 +3,8 @@
     PlanError
     ├── BadRequest           the client: malformed; the text names field, value, what is allowed
     │   ├── Unauthorized     the client: no key, or a wrong one
-    │   └── Forbidden        the client: the key lacks the scope
+    │   ├── Forbidden        the client: the key lacks the scope
+    │   └── Conflict         the client: the idempotency key was another request's
     ├── BudgetExceeded       the client's money: nothing, or nothing more, may be spent
     │   └── UnpricedModel    the configuration: a limit applies and no eligible model has a price
     ├── AllModelsFailed      the vendors: every candidate of a needed call failed
@@ -14,6 +15,8 @@
     ├── RateLimited          load: the key's rate, or the engine or every vendor's line is full
     ├── Draining             the operator: shutting down
     └── Internal             us
+        ├── VersionChanged   the operator: an update, while the run was interrupted
+        └── JournalDamaged   the disk
 
 Each has the `code` and `http_status` that every front end shows.  Once a run has begun, `run`,
 `cost`, `calls` and `partial` tell what had been done and paid by then.
@@ -83,6 +86,13 @@ class Forbidden(BadRequest):
     http_status = 403
 
 
+class Conflict(BadRequest):
+    """The idempotency key was used with another request."""
+
+    code = "idempotency_conflict"
+    http_status = 409
+
+
 class BudgetExceeded(PlanError):
     """Nothing, or nothing more, may be spent."""
 
@@ -137,6 +147,18 @@ class Draining(PlanError):
 
 class Internal(PlanError):
     """A defect of ours; the log has it under the run's id."""
+
+
+class VersionChanged(Internal):
+    """The run was begun by another version of its strategy, and cannot be carried on by this."""
+
+    code = "version_changed"
+
+
+class JournalDamaged(Internal):
+    """What the run was told cannot be read any more."""
+
+    code = "journal_damaged"
 
 
 def error_class(code: str, http_status: int) -> type[PlanError]:

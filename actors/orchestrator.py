@@ -31,6 +31,7 @@ from actors.errors import (
     BudgetExceeded,
     Cancelled,
     DeadlineExceeded,
+    Draining,
     Internal,
     PlanError,
     RateLimited,
@@ -52,6 +53,7 @@ from actors.protocol import (
     GetStatus,
     OrchestratorMessage,
     Order,
+    Park,
     Record,
     Refused,
     RepairVerdict,
@@ -140,6 +142,7 @@ class Orchestrator(Actor):
         self._outcome: Result | PlanError
         self._defect: StrategyFailed | None = None
         self._cancelled = False
+        self._parked = False
 
     def __repr__(self) -> str:
         if not hasattr(self, "_order"):
@@ -153,6 +156,8 @@ class Orchestrator(Actor):
                 self._begun(message)
             case Cancel():
                 self._cancel()
+            case Park():
+                self._park()
             case GetStatus():
                 self._status(message)
             case Selected():
@@ -211,6 +216,14 @@ class Orchestrator(Actor):
         if self._phase < Phase.CLOSING:
             self._cancelled = True
             self._give_up("cancelled")
+
+    def _park(self) -> None:
+        """Nothing of this is for the journal: the next engine carries on where it stops."""
+        if self._phase < Phase.CLOSING:
+            self._parked = self._phase is Phase.CALLING or bool(self._begin.attempts)
+            self._run.give_up("cancelled")
+            self._calls.cancel_all()
+            self._close(Draining("shutting down", retry_after_s=RETRY_AFTER_S))
 
     def _status(self, asked: GetStatus) -> None:
         running, ended = self._calls.running, len(self._calls.tally.records)
@@ -323,6 +336,7 @@ class Orchestrator(Actor):
                 wanted.least_nano,
                 self._deadline,
                 self._calls.tally.spent_nano,
+                self._begin.steps,
             ),
         )
 
@@ -437,6 +451,8 @@ class Orchestrator(Actor):
 
     def _status_codes(self) -> tuple[Any, int]:
         outcome = self._outcome
+        if self._parked:
+            return "running", 503
         if isinstance(outcome, Result):
             return ("degraded" if outcome.degraded else "complete"), 200
         return ("cancelled" if isinstance(outcome, Cancelled) else "failed"), outcome.status

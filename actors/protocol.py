@@ -442,7 +442,7 @@ class Admit(Command, frozen=True, gc=False):
     `want_nano` is the worst case of the first stage and of the cheapest way to finish;
     `least_nano` the smallest sum with which a useful answer is possible.  What is granted, from
     `least_nano` to `want_nano`, is held for the run's first calls.  `spent_nano` is what the run
-    has cost already, when it is carried on.
+    has cost already, and `steps` its journal so far, when it is carried on.
     """
 
     new_work: ClassVar[bool] = True
@@ -452,6 +452,7 @@ class Admit(Command, frozen=True, gc=False):
     least_nano: int
     deadline: float
     spent_nano: int = 0
+    steps: tuple[Step, ...] = ()
 
 
 class Admitted(Message, frozen=True, gc=False):
@@ -533,10 +534,11 @@ class EndRun(Command, frozen=True, gc=False):
     """The run is over: what is left of its holds is freed and its result recorded.
 
     `ticket` is the run's id; answered by :class:`RunEnded` once all that the run did is durable.
-    `body` is the JSON of the answer or of the error, `http_status` that of either.
+    `body` is the JSON of the answer or of the error, `http_status` that of either.  With status
+    `running` it is over for this engine alone: its journal stays open, for the next one.
     """
 
-    status: Literal["complete", "degraded", "failed", "cancelled"]
+    status: Literal["complete", "degraded", "failed", "cancelled", "running"]
     body: bytes
     http_status: int = 200
 
@@ -600,8 +602,11 @@ class LeaseReturned(Struct, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class RunBegan(Struct, frozen=True, gc=False, tag=True, array_like=True):
+    """Write: a run begins, or is carried on; these steps replace whatever its journal had."""
+
     order: Order
     at: float
+    steps: tuple[Step, ...] = ()
 
 
 class AttemptReserved(Struct, frozen=True, gc=False, tag=True, array_like=True):
@@ -735,6 +740,12 @@ class Cancel(Message, frozen=True, gc=False):
     """The client wants no more of it."""
 
 
+class Park(Message, frozen=True, gc=False):
+    """The engine ends: what is on the wire is given up and settled, the rest is left to the next
+    engine.  A run that was not admitted yet fails instead.
+    """
+
+
 class GetStatus(Command, frozen=True, gc=False):
     """How far is it?"""
 
@@ -801,6 +812,7 @@ class Validated(Message, frozen=True, gc=False):
 OrchestratorMessage: TypeAlias = (
     Begin
     | Cancel
+    | Park
     | GetStatus
     | Selected
     | CallSent

@@ -8,10 +8,11 @@ carries on where the journal stops, and asks nobody twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import TypeAlias, assert_never
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.protocol import BallotBuilt, RepairVerdict, Step, Verdict, VerdictUnreadable
 from actors.strategies.actions import (
@@ -97,3 +98,36 @@ def carry_on(run: Run, steps: Sequence[Step]) -> list[Action]:
                 case _:
                     assert_never(action)
     return [*rounds.values(), *(started[key] for key in run.outstanding)]
+
+
+def without_failures(run: Run, steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The journal of a run that failed, as it is to be carried on: without what failed.
+
+    All is kept until the first call that nobody answered, the first step that ended in an error,
+    or the first that gave the run up; of what came after it, the answers to calls that were under
+    way by then.  `run` is a fresh one of the same order.
+    """
+    run.begin()
+    kept: list[Step] = []
+    for step in steps:
+        under_way = frozenset(run.outstanding) - {step.key}
+        if _fails(run, step):
+            kept += _answers(steps[len(kept) + 1 :], under_way)
+            break
+        kept.append(step)
+    return tuple(replace(step, number=number) for number, step in enumerate(kept, 1))
+
+
+def _fails(run: Run, step: Step) -> bool:
+    """Whether it is a failure; if not, `run` has been told."""
+    if step.kind == "give_up" or isinstance(_told(step), Unanswered):
+        return True
+    return any(isinstance(action, Died) for action in take(run, step))
+
+
+def _answers(steps: Sequence[Step], to: Container[int]) -> Iterator[Step]:
+    return (step for step in steps if step.key in to and isinstance(_told(step), Answered))
+
+
+def _told(step: Step) -> Told | None:
+    return told_by(step) if step.kind == "answer" else None

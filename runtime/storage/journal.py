@@ -120,7 +120,8 @@ def named(path: Path, since: float) -> list[tuple[str, str, bytes, str, float]]:
 
 
 def _run_row(*row: Any) -> RunRow:
-    return RunRow(*row[:7], bool(row[7]), *row[8:])
+    fields = dict(zip(RunRow.__struct_fields__, row, strict=True))
+    return RunRow(**{**fields, "wanted": bool(fields["wanted"])})
 
 
 def _order(run: str, encoded: bytes) -> Order:

@@ -54,6 +54,15 @@ def begin(connection: sqlite3.Connection, at: float) -> int:
     return int(epoch)
 
 
+def close(connection: sqlite3.Connection, run: str, body: bytes, at: float) -> None:
+    """Ends a run that cannot be carried on; `body` is the JSON of the error."""
+    connection.execute(
+        """UPDATE runs SET status = 'failed', http_status = 500, ended_at = ?, body = ?
+           WHERE id = ?""",
+        (at, body, run),
+    )
+
+
 def standing(connection: sqlite3.Connection, at: float) -> tuple[Account, ...]:
     """The accounts of this month, and of later ones should the clock have stepped back."""
     rows = connection.execute(

@@ -1,7 +1,8 @@
 """The ledger's writes as SQL: sorted by kind, then one statement a kind for all their rows.
 
 Within one transaction the order of kinds replaces that of the writes.  An attempt that is reserved
-and settled, or released, in the same transaction is written once, or not at all.
+and settled, or released, in the same transaction is written once, or not at all.  What a run was
+told, or came to, before it begins again is forgotten.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import chain
 from typing import Any, TypeAlias, assert_never
 
 import msgspec
@@ -45,6 +47,8 @@ wanted = ?6, strategy = ?7, order_hash = ?8, "order" = ?9"""
 NAMED = """
 INSERT INTO idempotency (owner, name, body_hash, run, at) VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT DO UPDATE SET body_hash = ?3, run = ?4, at = ?5"""
+
+FORGOTTEN = "DELETE FROM steps WHERE run = ?"
 
 STEP = """
 INSERT INTO steps (run, number, kind, key, body_hash, body, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -87,8 +91,8 @@ class Rows:
         self._content = content
         self._began: list[Row] = []
         self._named: list[Row] = []
-        self._steps: list[Row] = []
-        self._closed: list[Row] = []
+        self._steps: defaultdict[str, list[Row]] = defaultdict(list)
+        self._closed: dict[str, Row] = {}
         self._reserved: dict[str, AttemptReserved] = {}
         self._settled: list[Row] = []
         self._released: list[Row] = []
@@ -104,8 +108,9 @@ class Rows:
         for sql, rows in (
             (BEGAN, self._began),
             (NAMED, self._named),
-            (STEP, self._steps),
-            (CLOSED, self._closed),
+            (FORGOTTEN, [row[:1] for row in self._began]),
+            (STEP, list(chain.from_iterable(self._steps.values()))),
+            (CLOSED, list(self._closed.values())),
             (RESERVED, [_reservation(write) for write in self._reserved.values()]),
             (SETTLED, self._settled),
             (RELEASED, self._released),
@@ -135,9 +140,9 @@ class Rows:
             case AttemptSettled():
                 self._settle(write)
             case StepTaken(run, step):
-                self._steps.append(self._step(run, step))
+                self._steps[run].append(self._step(run, step))
             case RunClosed(run, status, body, http_status, at):
-                self._closed.append((run, status, http_status, at, *self._kept(body)))
+                self._closed[run] = (run, status, http_status, at, *self._kept(body))
             case _:
                 assert_never(write)
 
@@ -154,6 +159,8 @@ class Rows:
         kept = self._kept(msgspec.msgpack.encode(order))
         who = (order.run, order.key, order.mode, order.request_id)
         self._began.append((*who, at, order.wanted, order.strategy, *kept))
+        self._steps[order.run] = [self._step(order.run, step) for step in began.steps]
+        self._closed.pop(order.run, None)
         if order.idempotency_key is not None:
             owner, name = order.key or "", order.idempotency_key
             self._named.append((owner, name, order.body_hash, order.run, at))

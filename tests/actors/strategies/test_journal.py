@@ -17,6 +17,8 @@ from actors.strategies.journal import (
     expire_step,
     give_up_step,
     take,
+    told_by,
+    without_failures,
 )
 from actors.strategies.plan import (
     Answered,
@@ -123,3 +125,54 @@ def test_nothing_is_announced_or_asked_a_second_time() -> None:
     steps = [answer_step(1, 1, Chosen(CANDIDATES, ()))]
     left = carry_on(Run(some_plan()), steps)
     assert [type(action) for action in left] == [OpenRound, StartCall, StartCall, StartCall]
+
+
+def fails(step: Step) -> bool:
+    return step.kind == "give_up" or isinstance(told_by(step), Unanswered)
+
+
+@given(st.integers(0, 2**32))
+def test_without_failures_the_rest_is_kept(seed: int) -> None:
+    """All up to the first failure; then the answers to calls that were under way, in their order;
+    numbered anew, and without any failure.
+    """
+    steps, _ = carried_out(seed)
+    kept = without_failures(Run(some_plan()), steps)
+    first = next((i for i, s in enumerate(steps) if s.kind != "expire" and fails(s)), len(steps))
+    assert kept[:first] == tuple(steps[:first])
+    assert [step.number for step in kept] == list(range(1, len(kept) + 1))
+    later = [(step.key, step.body) for step in kept[first:]]
+    paid = [(step.key, step.body) for step in steps[first:] if not fails_or_expires(step)]
+    assert later == [answer for answer in paid if answer in later]
+
+
+def fails_or_expires(step: Step) -> bool:
+    return step.kind == "expire" or fails(step)
+
+
+@given(st.integers(0, 2**32))
+def test_no_answer_kept_is_asked_for_again(seed: int) -> None:
+    """What is left to be done was not answered; what was answered before is not left."""
+    steps, _ = carried_out(seed)
+    kept = without_failures(Run(some_plan()), steps)
+    left = carry_on(Run(some_plan()), kept)
+    answered = {step.key for step in kept if step.kind == "answer"}
+    started = {a.key for a in left if isinstance(a, AskRouter | AskJudge | StartCall)}
+    assert not answered & started
+    assert started or isinstance(left[0], Done)
+
+
+def test_the_answers_of_a_round_outlive_its_failure() -> None:
+    """The second of three failed: the others were paid for, and are enough to go on."""
+    chosen = answer_step(1, 1, Chosen(CANDIDATES, ()))
+    steps = [
+        chosen,
+        answer_step(2, 3, Answered("a", MODEL)),
+        answer_step(3, 4, Unanswered("failed")),
+        answer_step(4, 5, Answered("c", MODEL)),
+        give_up_step(5, "deadline"),
+    ]
+    kept = without_failures(Run(some_plan()), steps)
+    assert [step.key for step in kept] == [1, 3, 5]
+    left = carry_on(Run(some_plan()), kept)
+    assert [a.call for a in left if isinstance(a, StartCall)] == [call("last")]

@@ -158,3 +158,18 @@ def test_a_wanted_run_without_content_is_closed(path: Path) -> None:
         read = journal.load(survivor._path, "r")
     assert read is not None
     assert read.status == "failed"
+
+
+def test_a_run_that_begins_again_brings_its_journal(path: Path) -> None:
+    """Whatever it was told before is replaced, even by what the same transaction brings."""
+    written(path)
+    with opened(path) as storage:
+        load(storage)
+        closed = RunClosed("r", "failed", b"{}", 502, NOW)
+        again = RunBegan(order("r"), NOW, STEPS[:1])
+        next_step = Step(2, "answer", 9, b"new")
+        late = StepTaken("r", Step(4, "answer", 4, b"old"))
+        commit(storage, late, closed, again, StepTaken("r", next_step), epoch=2)
+    read = journal.load(path, "r")
+    assert read is not None
+    assert (read.steps, read.status) == ((STEPS[0], next_step), "running")
