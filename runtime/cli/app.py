@@ -37,6 +37,7 @@ EXAMPLES = """Examples:
   planhub serve --http 127.0.0.1:8080
   planhub keys create --name ci --scope plan --expires 90d
   planhub ledger
+  planhub runs
 
 `planhub COMMAND --help` says more.
 """
@@ -288,14 +289,116 @@ def settle(attempt: str, usd: float, /, *, config: ConfigFile = None) -> int:
 
 
 @app.command(help_epilogue="")
-def check(*, defaults: Switch = False, json: Json = False, config: ConfigFile = None) -> int:
+def runs(*, limit: int = 20, json: Json = False, config: ConfigFile = None) -> int:
+    """List the latest runs, newest first.
+
+    Parameters
+    ----------
+    limit
+        How many at most.
+    """
+    from runtime.cli.runs import list_runs
+
+    return list_runs(limit=limit, json=json, config=config)
+
+
+@app.command(name="show", help_epilogue="")
+def show_(run: str, /, *, json: Json = False, config: ConfigFile = None) -> int:
+    """Show one run: what was asked, its calls on a time line, what they cost, how it ended.
+
+    Parameters
+    ----------
+    run
+        Its id, or the beginning of it: 6 digits or more.
+    """
+    from runtime.cli.runs import show_run
+
+    return show_run(run, json=json, config=config)
+
+
+@app.command(help_epilogue="")
+def replay(
+    run: str,
+    /,
+    *,
+    judge: str | None = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> int:
+    """Carry a run's journal out again, without asking any model: it must end as it did.
+
+    Parameters
+    ----------
+    run
+        Its id, or the beginning of it: 6 digits or more.
+    judge
+        Have this model judge the recorded candidates of a vote instead; only that is paid for.
+    """
+    from runtime.cli.replay import replay_run
+
+    return replay_run(run, judge=judge, json=json, config=config)
+
+
+@app.command(help_epilogue="")
+def prune(
+    *,
+    keep_days: int | None = None,
+    dry_run: Switch = False,
+    vacuum: Switch = False,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> int:
+    """Remove runs that ended long ago; what they cost stays in the ledger.
+
+    Parameters
+    ----------
+    keep_days
+        Runs younger than this stay; by default `[journal] keep_days`.
+    dry_run
+        Only say what there is to remove.
+    vacuum
+        Give the room back to the file system; a running planhub waits meanwhile.
+    """
+    from runtime.cli.upkeep import prune_runs
+
+    return prune_runs(keep_days=keep_days, dry_run=dry_run, vacuum=vacuum, json=json, config=config)
+
+
+@app.command(help_epilogue="")
+def backup(file: Path, /, *, config: ConfigFile = None) -> int:
+    """Copy the database, also while it is in use.
+
+    Parameters
+    ----------
+    file
+        Where to; it must not exist.
+    """
+    from runtime.cli.upkeep import backup_to
+
+    return backup_to(file, config)
+
+
+@app.command(help_epilogue="")
+def check(
+    *,
+    defaults: Switch = False,
+    audit: Switch = False,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> int:
     """Check the configuration, and reach every vendor without asking it anything.
 
     Parameters
     ----------
     defaults
         Print every key of planhub.toml with its default instead.
+    audit
+        Check the database instead: its money against its journal.
     """
+    if audit:
+        from runtime.cli.upkeep import run_audit
+
+        return run_audit(json=json, config=config)
     from runtime.cli.check import run_check
 
     return run_check(defaults=defaults, json=json, config=config)

@@ -31,7 +31,7 @@ def run_plan(
 ) -> int:
     settings = configured(config)
     request = _request(prompt, fields, schema, params)
-    with _hub(settings) as hub, Progress(stderr()) as progress:
+    with open_hub(settings) as hub, Progress(stderr()) as progress:
         result = hub.plan(request, on_event=progress.show)
     if json:
         write(result.to_json().decode())
@@ -41,7 +41,7 @@ def run_plan(
     return DONE
 
 
-def _hub(settings: Config) -> Planhub:
+def open_hub(settings: Config) -> Planhub:
     """With the books on disk; in memory while another planhub writes there, unless a month's limit
     must be kept.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import Any
 
 from rich.console import Console
@@ -25,27 +26,33 @@ _NUMBER = re.compile(r"responses\[(\d{1,3})\]")
 def summarise(console: Console, result: PlanResult, *, simulated: bool) -> None:
     """Writes what a reader of the answer wants to know of how it came about."""
     console.print()
-    if "responses" in result.response:
-        _candidates(console, result.response)
-        _verdict(console, result)
-    else:
-        _heading(console, "Answered by", f"{result.negotiated_model} ({result.routing_reason})")
-    if result.reasons:
-        _heading(console, "Note", f"{result.status}: {', '.join(result.reasons)}")
+    choice(console, result)
     _calls(console, result.calls)
     _cost(console, result)
     if simulated:
         console.print(Text(f"\n{SIMULATED}", style="yellow"))
 
 
-def _heading(console: Console, name: str, text: str = "") -> None:
+def choice(console: Console, result: PlanResult) -> None:
+    """Who answered, or who was a candidate, and how it was chosen."""
+    if "responses" in result.response:
+        _candidates(console, result.response)
+        _verdict(console, result)
+    else:
+        heading(console, "Answered by", f"{result.negotiated_model} ({result.routing_reason})")
+    if result.reasons:
+        heading(console, "Note", f"{result.status}: {', '.join(result.reasons)}")
+
+
+def heading(console: Console, name: str, text: str = "") -> None:
+    """A line: a name, and what there is to say under it."""
     line = Text(name, style="bold")
     line.append(f"  {printable(text)}" if text else "", style="not bold")
     console.print(line)
 
 
 def _candidates(console: Console, response: dict[str, Any]) -> None:
-    _heading(console, "Candidates")
+    heading(console, "Candidates")
     failed = response.get("failed", ())
     shared = _shared_lines([candidate["content"] for candidate in response["responses"]])
     width = max(len(candidate["model"]) for candidate in (*response["responses"], *failed))
@@ -55,7 +62,7 @@ def _candidates(console: Console, response: dict[str, Any]) -> None:
         line.append(f"{candidate['model']:<{width}}  ")
         words = len(candidate["content"].split())
         line.append(f"{words:>4} words  ", style="not bold dim")
-        line.append(_excerpt(candidate["content"], shared), style="not bold default")
+        line.append(excerpt(candidate["content"], shared), style="not bold default")
         _print_cut(console, line)
     for voter in failed:
         line = Text(f"  ✗ {voter['model']:<{width}}  ", style="red")
@@ -72,8 +79,8 @@ def _shared_lines(texts: list[str]) -> set[str]:
     return set.intersection(*lines) if len(lines) > 1 else set()
 
 
-def _excerpt(text: str, shared: set[str]) -> str:
-    """The beginning of a text, as one line."""
+def excerpt(text: str, shared: Container[str] = ()) -> str:
+    """The beginning of a text, as one line; without the lines that are `shared`."""
     lines = (printable(line).strip("#*> \t") for line in text.splitlines() if line not in shared)
     return (
         " · ".join(line for line in lines if line)[:EXCERPT]
@@ -84,13 +91,13 @@ def _excerpt(text: str, shared: set[str]) -> str:
 def _verdict(console: Console, result: PlanResult) -> None:
     response = result.response
     by = f"{response['judge']} chose" if response.get("judge_decided") else "by rule:"
-    _heading(console, "Verdict", f"{by} {result.negotiated_model}")
+    heading(console, "Verdict", f"{by} {result.negotiated_model}")
     if response.get("reason"):
-        reason = Text(_named(response["reason"], response["responses"]), style="italic")
+        reason = Text(named(response["reason"], response["responses"]), style="italic")
         console.print(Padding(reason, _INDENT, expand=False))
 
 
-def _named(reason: str, responses: list[dict[str, Any]]) -> str:
+def named(reason: str, responses: list[dict[str, Any]]) -> str:
     """The reason with models' names in the place of the candidates' numbers."""
 
     def name(number: re.Match[str]) -> str:
@@ -101,7 +108,7 @@ def _named(reason: str, responses: list[dict[str, Any]]) -> str:
 
 
 def _calls(console: Console, calls: list[CallEntry]) -> None:
-    _heading(console, "Calls")
+    heading(console, "Calls")
     table = Table.grid(padding=(0, 2))
     for justify in ("left", "left", "left", "right", "right", "right", "left"):
         table.add_column(justify=justify, no_wrap=True)
@@ -130,5 +137,5 @@ def _cost(console: Console, result: PlanResult) -> None:
     ends = (call.started_ms + call.latency_ms for call in result.calls)
     took = f"{max(ends, default=0.0) / 1000:.1f} s"
     parts = (f"{about}{usd(cost.spent_usd)}{limit}", calls, took, result.status)
-    _heading(console, "Cost", " · ".join(parts))
-    _heading(console, "Run", result.id)
+    heading(console, "Cost", " · ".join(parts))
+    heading(console, "Run", result.id)

@@ -4,9 +4,11 @@ Everything is read as of one moment, beside a running engine or without one.  Th
 
 1. The file is whole: SQLite's own check finds nothing, and one ledger has counted its epochs.
 2. What an account has spent in a month is the sum of the settled attempts charged to it.
-3. Leases, reserved attempts and running runs are there only while an engine runs.
+3. Leases, reserved attempts and runs under way are there only while an engine runs; but runs that
+   somebody still wants, which the next engine carries on.
 4. No outcome without money, no money without outcome: the answers in a run's journal are those of
-   its paid attempts, one each, but for answers that nobody had waited for.
+   its paid attempts, one each, but for answers that nobody had waited for, and those that a run
+   leaves behind which failed and was begun again.
 5. Each step of a journal has the checksum that it was written with, and none is missing.
 6. A run that has ended has an answer or an error.
 """
@@ -57,6 +59,12 @@ SELECT attempts.run, model, count(*) FROM attempts JOIN runs ON runs.id = attemp
 WHERE attempts.status IN ('ok', 'invalid') AND text IS NULL AND text_hash IS NULL
 AND (strategy <> '' OR EXISTS (SELECT 1 FROM steps WHERE steps.run = attempts.run))
 GROUP BY attempts.run, model"""
+
+BEGUN_AGAIN = """
+SELECT id FROM runs WHERE wanted AND EXISTS (
+    SELECT 1 FROM attempts WHERE attempts.id > runs.id || '.' AND attempts.id < runs.id || '/'
+    AND (status = 'cancelled' OR status = 'failed' AND NOT uncertain))"""
+"""Runs that may have failed once and been begun again."""
 
 STEPS = """
 SELECT run, number, kind, steps.key, steps.body, steps.body_hash, checksum, runs.id FROM steps
@@ -144,7 +152,7 @@ def _left_open(connection: sqlite3.Connection) -> Iterator[Violation]:
     for what, query in (
         ("is leased", "SELECT owner || ' ' || window FROM accounts WHERE leased_nano <> 0"),
         ("is reserved", "SELECT id FROM attempts WHERE status = 'reserved'"),
-        ("is running", "SELECT id FROM runs WHERE status = 'running'"),
+        ("is running", "SELECT id FROM runs WHERE status = 'running' AND NOT wanted"),
     ):
         for (where,) in connection.execute(f"{query} LIMIT {MOST_TOLD}"):
             yield Violation("left open", where, f"{what}, but no planhub runs", BEGIN_AGAIN)
@@ -170,7 +178,8 @@ def _journals(connection: sqlite3.Connection) -> Iterator[Violation]:
             unread.add(run)
         for problem in problems:
             yield Violation("journal", f"{run} step {number}", problem, UNREPLAYABLE)
-    yield from _unmatched(answered, _paid(connection), unread)
+    begun_again = {run for (run,) in connection.execute(BEGUN_AGAIN)}
+    yield from _unmatched(answered, _paid(connection), unread, begun_again)
 
 
 class _Unreadable(Exception):
@@ -199,14 +208,17 @@ def _answerer(run: str, step: Step, written: bytes) -> str | None:
 
 
 def _unmatched(
-    answered: Mapping[str, Counter[str]], paid: Mapping[str, Counter[str]], unread: set[str]
+    answered: Mapping[str, Counter[str]],
+    paid: Mapping[str, Counter[str]],
+    unread: set[str],
+    begun_again: set[str],
 ) -> Iterator[Violation]:
     for run in sorted((answered.keys() | paid.keys()) - unread):
         said, bought = answered.get(run, Counter()), paid.get(run, Counter())
         for model, times in sorted((said - bought).items()):
             what = f"{times} answers of {model} are in the journal and were not paid"
             yield Violation("outcome without money", run, what, REPORT)
-        for model, times in sorted((bought - said).items()):
+        for model, times in sorted((bought - said).items() if run not in begun_again else ()):
             what = f"{times} answers of {model} were paid and are not in the journal"
             yield Violation("money without outcome", run, what, REPORT)
 

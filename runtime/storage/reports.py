@@ -60,7 +60,10 @@ class UncertainRow(Struct, frozen=True):
 
 
 class AttemptRow(Struct, frozen=True):
-    """One attempt of a run, as it was settled; the four flags are 0 or 1."""
+    """One attempt of a run, as it was settled; the four flags are 0 or 1.
+
+    `reserved_at` and `settled_at`, None while it is under way, are seconds since the epoch.
+    """
 
     id: str
     role: str
@@ -78,6 +81,8 @@ class AttemptRow(Struct, frozen=True):
     uncertain: int
     error: str | None
     text: str | None
+    reserved_at: float
+    settled_at: float | None
     usage: Usage
 
 
@@ -147,6 +152,16 @@ def run(path: Path, run_id: str) -> RunRow | None:
         return None if found is None else RunRow(*(*found, tuple(_attempts(connection, run_id))))
 
 
+def runs_like(path: Path, beginning: str) -> tuple[str, ...]:
+    """The ids, ten at most, that begin like this; hexadecimal digits, so no wildcards."""
+    with _reading(path) as connection:
+        rows = connection.execute(
+            "SELECT id FROM runs WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY id LIMIT 10",
+            (beginning,),
+        )
+        return tuple(id for (id,) in rows)
+
+
 def run_view(path: Path, run_id: str) -> RunView | None:
     """How a run ended; None for one that nobody knows."""
     with _reading(path) as connection:
@@ -191,8 +206,8 @@ def _attempts(connection: sqlite3.Connection, run_id: str) -> Iterator[AttemptRo
     rows = connection.execute(
         """SELECT id, role, model, provider, status, attempt, started_ms, latency_ms,
                   held_nano, cost_nano, truncated, clamped, estimated, uncertain, error, text,
-                  input_tokens, cache_read_tokens, cache_write_tokens, output_tokens,
-                  reasoning_tokens
+                  reserved_at, settled_at, input_tokens, cache_read_tokens, cache_write_tokens,
+                  output_tokens, reasoning_tokens
            FROM attempts WHERE id > ?1 || '.' AND id < ?1 || '/'
            ORDER BY reserved_at, length(id), id""",
         (run_id,),
