@@ -150,10 +150,11 @@ def _request(order: Order) -> dict[str, Any]:
 
 
 def _call(run: reports.RunRow, attempt: reports.AttemptRow) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.to_builtins(attempt)
+    fields = msgspec.structs.asdict(attempt)
     for name in ("cost", "held"):
         fields[f"{name}_usd"] = in_usd(fields.pop(f"{name}_nano"))
-    usage = {f"{name}_tokens": n for name, n in fields.pop("usage").items()}
+    tokens = msgspec.structs.asdict(fields.pop("usage"))
+    usage = {f"{name}_tokens": count for name, count in tokens.items()}
     del fields["text"]
     fields["waited_from_ms"] = round((fields.pop("reserved_at") - run.started_at) * 1000, 3)
     settled = fields.pop("settled_at")
