@@ -295,11 +295,11 @@ class Engine:
             return
         match reply:
             case Finished():
-                self.runs.answered(run, reply.body, reply.status)
                 _log(order, begun, reply.status, reply)
+                self.runs.answered(run, reply.body, reply.status)
             case Failed():
-                self.runs.failed(run, error_from_body(reply.body, reply.http_status))
                 _log(order, begun, reply.code, reply)
+                self.runs.failed(run, error_from_body(reply.body, reply.http_status))
             case Overloaded():
                 self.runs.failed(run, RateLimited("rate limited", run=run, retry_after_s=1.0))
 
