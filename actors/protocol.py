@@ -243,11 +243,14 @@ class ListModels(Command, frozen=True, gc=False):
 
 
 class ModelState(Struct, frozen=True, gc=False, array_like=True):
+    """How a model does; `retry_in_s` is when its vendor may be asked again, where that is known."""
+
     model: Model
     available: bool
     why: str
     latency_ms: float | None
     failure_rate: float | None
+    retry_in_s: float | None = None
 
 
 class ModelsListed(Message, frozen=True, gc=False):

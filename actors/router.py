@@ -74,11 +74,16 @@ class Router(Actor):
 
     def _state(self, model: Model, now: float) -> ModelState:
         why = self._down_because(model.provider, now)
+        retry_in_s = None if why is None else self._retry_in_s(model.provider, now)
         if model.id not in self._figures:
-            return ModelState(model, why is None, why or "", None, None)
+            return ModelState(model, why is None, why or "", None, None, retry_in_s)
         figures, told_at = self._figures[model.id]
-        rate = faded(figures.failure_rate, now - told_at)
-        return ModelState(model, why is None, why or "", figures.latency_ms or None, rate)
+        rate, latency_ms = faded(figures.failure_rate, now - told_at), figures.latency_ms or None
+        return ModelState(model, why is None, why or "", latency_ms, rate, retry_in_s)
+
+    def _retry_in_s(self, provider: str, now: float) -> float | None:
+        retry_at = self._vendors[provider].retry_at
+        return None if retry_at is None else retry_at - now
 
     def _down_because(self, provider: str, now: float) -> str | None:
         """Why a vendor is not available now.  Once its `retry_at` is past it is again: somebody

@@ -18,6 +18,9 @@ from actors.domain.pricing import fixed_cost, output_cost
 from actors.domain.scoring import price_of, rank
 from actors.protocol import Candidate, ModelState, Refusal, RefusalCode, SelectModels
 
+SHORT_PAUSE_S = 30.0
+"""A vendor that asks for no more than that is waited for, where there is no other."""
+
 HEADROOM_PERCENT = 15
 """Added to an estimate of input tokens before it is held against a context size."""
 
@@ -25,18 +28,25 @@ HEADROOM_PERCENT = 15
 def select(
     states: Sequence[ModelState], wanted: SelectModels
 ) -> tuple[tuple[Candidate, ...], tuple[Refusal, ...]]:
-    """Every model of the table once: among the candidates, best first, or among the refused."""
-    eligible: list[ModelState] = []
-    refused: list[Refusal] = []
-    for state in states:
-        refusal = refuse(state, wanted)
-        if refusal is None:
-            eligible.append(state)
-        else:
-            refused.append(refusal)
+    """Every model of the table once: among the candidates, best first, or among the refused.
+
+    Where nobody is available, those are candidates whose vendors have only paused for a while:
+    they are worth waiting for.
+    """
+    refusals = [refuse(state, wanted) for state in states]
+    if all(refusals):
+        back = [replace(state, available=_is_back_soon(state)) for state in states]
+        refusals = [refuse(state, wanted) for state in back]
+    eligible = [s for s, refusal in zip(states, refusals, strict=True) if refusal is None]
     routed = [state for state in eligible if state.model.id not in wanted.named]
     ranked = rank(routed, wanted.profile, wanted.input_tokens, wanted.max_tokens)
-    return (*_named(eligible, wanted.named), *_last_resorts(ranked, wanted)), tuple(refused)
+    refused = tuple(refusal for refusal in refusals if refusal is not None)
+    return (*_named(eligible, wanted.named), *_last_resorts(ranked, wanted)), refused
+
+
+def _is_back_soon(state: ModelState) -> bool:
+    pause_s = state.retry_in_s
+    return state.available or (pause_s is not None and pause_s <= SHORT_PAUSE_S)
 
 
 def refuse(state: ModelState, wanted: SelectModels) -> Refusal | None:

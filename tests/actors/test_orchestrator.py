@@ -387,3 +387,27 @@ def test_a_killed_orchestrator_leaves_no_hold() -> None:
     world.pause(1.0)
     assert world.held == 0
     assert not world.on_wire
+
+
+def test_a_vendor_that_pauses_is_waited_for_where_there_is_no_other() -> None:
+    """A run that begins during the pause of the only vendor is answered after it."""
+    replies = iter([Fails("rate_limited", http_status=429, retry_after_s=3.0)])
+    world = World(lambda work: next(replies, None) or sensible(work), models=[model("only")])
+    first = world.begin("planning", run="first")
+    world.pause(2.0)
+    begun = world.time
+    second = world.begin("planning", run="second")
+    assert world.body(second)["status"] == "complete"
+    assert world.time - begun >= 2.0
+    assert world.body(first)["status"] == "complete"
+
+
+def test_a_vendor_that_pauses_for_long_is_not_waited_for() -> None:
+    """The run says so at once, while its client can still ask somebody else."""
+    world = World(
+        lambda _: Fails("rate_limited", http_status=429, retry_after_s=600.0),
+        models=[model("only")],
+    )
+    world.plan("planning", run="first")
+    body = world.plan("planning", run="second")
+    assert (body["http_status"], body["code"]) == (502, "no_eligible_model")
