@@ -49,7 +49,6 @@ def asking_for(server: Server, model: str) -> int:
 def test_a_run_is_a_line_of_the_log(server: Server, log: Path) -> None:
     """With what it came to, and nothing of what was said."""
     answered = server.post(request("a secret prompt")).json()
-    until(log.read_text)
     (line,) = log.read_text().splitlines()
     assert (
         f"run {answered['id']} planning complete: 1 calls, ${answered['estimated_cost_usd']:.6f}"
