@@ -86,7 +86,9 @@ class Calls:
     ) -> None:
         self._ctx = ctx
         self._order = order
-        self._begun = ctx.now()
+        # What is carried on goes on after what was done before.
+        before_ms = max((r.started_ms + r.latency_ms for r in records), default=0.0)
+        self._begun = ctx.now() - before_ms / 1000
         self._deadline = deadline
         self._watcher = watcher
         self._wanted: dict[int, Wanted] = {}

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
 import trio
+from msgspec.structs import astuple, replace
 
 from actors.base import Address, Context, Overloaded, Work
 from actors.cost_ledger import CostLedger
@@ -37,6 +39,7 @@ from actors.protocol import (
     ModelsListed,
     ModelState,
     Order,
+    Park,
     ReconfigureLedger,
     ReconfigurePool,
     ReconfigureRouter,
@@ -44,12 +47,15 @@ from actors.protocol import (
 )
 from actors.provider_pool import ProviderPool
 from actors.router import Router
+from actors.strategies import VERSIONS
 from actors.tree import Parts, orchestrator, pool_address, run_address, tree
 from runtime.config import Config, ConfigError, connections, to_edge, to_models, vendor_settings
 from runtime.frontends.wire import Edge, PlanRequest, error_from_body, to_order
+from runtime.frontends.wire.equality import fingerprint
 from runtime.kernel import ActorStopped, Future, Host, System
 from runtime.keys import ApiKey
-from runtime.runs import OnEvent, RunFuture, Runs, RunView
+from runtime.names import Names, check_name
+from runtime.runs import Course, OnEvent, RunFuture, Runs, RunView, replayed
 from runtime.storage.memory import MemoryStorage
 from runtime.validation import Validator
 from runtime.vendors import VendorCaller, connect
@@ -79,6 +85,9 @@ class Engine:
         self.table = to_models(config)
         self.draining = False
         self.runs = Runs()
+        self._names = Names()
+        self._naming = threading.Lock()
+        self._interrupted: list[Course] = []
         self._random = SystemRandom()
         self.system = System(
             clock=time.monotonic,
@@ -131,15 +140,18 @@ class Engine:
     def start(self) -> None:
         """Starts on a background thread; returns when requests can be taken.
 
-        Raises StorageError for a database that cannot be used, or that another engine uses.
+        Runs that were interrupted and that somebody wants go on.  Raises StorageError for a
+        database that cannot be used, or that another engine uses.
         """
-        self._check_database()
+        self._recover()
         self.host.start()
+        self._carry_on()
 
     def stop(self, timeout: float = PATIENCE_S) -> None:
         """Ends every run and the engine; leaves no thread, socket or process behind.
 
-        Runs are cancelled first and have a moment to settle what they had sent.
+        Runs are cancelled first and have a moment to settle what they had sent; those that somebody
+        wants are left to the next engine on the same database.
         """
         until = time.monotonic() + SETTLE_S
         for future in self._cancel_all():
@@ -150,8 +162,9 @@ class Engine:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Engine]:
         """Runs inside the trio program that enters this; raises as `start` does."""
-        self._check_database()
+        self._recover()
         async with self.host.running():
+            self._carry_on()
             try:
                 yield self
             finally:
@@ -160,21 +173,34 @@ class Engine:
                         with suppress(PlanError):
                             await future
 
-    def _check_database(self) -> None:
-        """Makes or migrates it here, where whoever starts the engine hears what is wrong."""
+    def _recover(self) -> None:
+        """Opens the database here, where whoever starts the engine hears what is wrong."""
         if self.database is not None:
-            from runtime.storage.audit import refuse_damaged
-            from runtime.storage.database import alone, connect
+            from runtime.storage import journal
+            from runtime.survival import recover
 
-            with alone(self.database), closing(connect(self.database)) as connection:
-                refuse_damaged(connection, self.database)
+            self._interrupted = recover(self.database)
+            self._names.load(journal.named(self.database, self._names.since))
+
+    def _carry_on(self) -> None:
+        for course in self._interrupted:
+            logger.info("run %s is carried on", course.order.run)
+            self._start_run(course, None)
+        self._interrupted.clear()
 
     def _cancel_all(self) -> list[RunFuture]:
         self.drain()
         futures = self.runs.futures()
-        for future in futures:
-            future.cancel()
+        for run_id in dict.fromkeys(future.run_id for future in futures):
+            self.leave(run_id)
         return futures
+
+    def leave(self, run_id: str) -> None:
+        """Ends a run as the engine's end does: one that somebody wants, for this engine alone."""
+        if self.database is not None and self.runs.is_wanted(run_id):
+            self.system.tell(run_address(run_id), Park())
+        else:
+            self.cancel(run_id)
 
     def drain(self) -> None:
         """Takes no new runs; those under way go on."""
@@ -196,17 +222,65 @@ class Engine:
     # --- requests ---
 
     def submit(
-        self, request: PlanRequest, *, key: ApiKey | None = None, on_event: OnEvent | None = None
+        self,
+        request: PlanRequest,
+        *,
+        key: ApiKey | None = None,
+        on_event: OnEvent | None = None,
+        idempotency_key: str | None = None,
+        wanted: bool = False,
     ) -> RunFuture:
         """Begins a run for a request that has been checked.
 
-        `on_event` is called with each event as a map, on the engine's thread.  Raises BadRequest,
-        Draining, or RateLimited when the engine is full; whatever comes later the future tells.
+        `on_event` is called with each event as a map, on the engine's thread.  Under an
+        `idempotency_key` the same request joins its run, has its answer again, or carries it on
+        after a failure; that may block on the disk.  A run that is `wanted`, or has such a key, is
+        carried on after a restart.
+
+        Raises BadRequest, Conflict, Draining, or RateLimited when the engine is full; whatever
+        comes later the future tells.
         """
-        if self.draining or self.system.ended:
-            raise Draining("shutting down", retry_after_s=PATIENCE_S)
-        if len(self.runs) >= self.config.server.max_runs:
-            raise RateLimited("rate limited: the engine is full", retry_after_s=1.0)
+        if idempotency_key is None:
+            order = self._order(request, key)
+            return self._begin(Course(replace(order, wanted=True) if wanted else order), on_event)
+        with self._naming:
+            return self._submit_named(request, key, on_event, check_name(idempotency_key))
+
+    def _submit_named(
+        self, request: PlanRequest, key: ApiKey | None, on_event: OnEvent | None, name: str
+    ) -> RunFuture:
+        order = replace(
+            self._order(request, key),
+            wanted=True,
+            idempotency_key=name,
+            body_hash=fingerprint(request),
+        )
+        course = Course(order)
+        if (known := self._names.find(order.key, name)) is not None:
+            again = RunFuture(known.run, self.system.home, self.cancel, replay=True)
+            if known.fingerprint == order.body_hash and self.runs.join(again, on_event):
+                return again
+            view = self.get(known.run)
+            match known.comes_to(order.body_hash, view):
+                case "replay":
+                    assert view is not None
+                    return replayed(again, view, on_event)
+                case "carry on":
+                    course = self._after_failure(replace(order, run=known.run))
+                case "begin":
+                    pass
+        future = self._begin(course, on_event)
+        self._names.give(order.key, name, order.body_hash, future.run_id)
+        return future
+
+    def _after_failure(self, order: Order) -> Course:
+        if self.database is None:
+            return Course(order)
+        from runtime.survival import after_failure
+
+        return after_failure(self.database, order)
+
+    def _order(self, request: PlanRequest, key: ApiKey | None) -> Order:
         order = to_order(
             request,
             self.edge,
@@ -216,7 +290,7 @@ class Engine:
             key=None if key is None else key.id,
             key_limit_nano=None if key is None else key.limit_nano,
         )
-        return self._begin(order, on_event)
+        return replace(order, strategy=VERSIONS[order.mode])
 
     def cancel(self, run_id: str) -> bool:
         """Has a run cancelled; False when it is not under way."""
@@ -273,13 +347,23 @@ class Engine:
 
     # --- one run ---
 
-    def _begin(self, order: Order, on_event: OnEvent | None) -> RunFuture:
+    def _begin(self, course: Course, on_event: OnEvent | None) -> RunFuture:
+        if self.draining or self.system.ended:
+            raise Draining("shutting down", retry_after_s=PATIENCE_S)
+        if len(self.runs) >= self.config.server.max_runs:
+            raise RateLimited("rate limited: the engine is full", retry_after_s=1.0)
+        return self._start_run(course, on_event)
+
+    def _start_run(self, course: Course, on_event: OnEvent | None) -> RunFuture:
+        order, steps, records, attempts = astuple(course)
         run = order.run
         future = RunFuture(run, self.system.home, self.cancel)
-        self.runs.begin(future, order.key, on_event)
+        self.runs.begin(future, order, on_event)
         self.system.spawn(orchestrator(run))
         asked: Future[Any] = self.system.ask(
-            run_address(run), lambda me: Begin(me, run, order), order.latency_s + PATIENCE_S
+            run_address(run),
+            lambda me: Begin(me, run, order, steps, records, attempts),
+            order.latency_s + PATIENCE_S,
         )
         asked.add_done_callback(partial(self._ended, order, time.monotonic()))
         return future

@@ -36,10 +36,12 @@ EVENT_WAIT_S = 1.0
 class PlanFuture(Future[PlanResult]):
     """The answer to be: `result(timeout)`, `cancel()`, `add_done_callback(fn)`, or await it."""
 
-    def __init__(self, run: RunFuture) -> None:
+    def __init__(self, run: RunFuture, *, wanted: bool = False) -> None:
         super().__init__(run.home)
         self.run_id = run.run_id
+        self.replay = run.replay
         self._run = run
+        self._wanted = wanted
         run.add_done_callback(self._ended)
 
     def result(self, timeout: float | None = None) -> PlanResult:
@@ -49,6 +51,11 @@ class PlanFuture(Future[PlanResult]):
     def cancel(self) -> bool:
         """Has the run cancelled; it then ends in `Cancelled`.  False when it had ended before."""
         return self._run.cancel()
+
+    def leave(self) -> None:
+        """Nobody waits here any more: cancelled, unless it will be asked for by name."""
+        if not self._wanted:
+            self.cancel()
 
     def _ended(self, run: Future[bytes]) -> None:
         try:
@@ -115,13 +122,19 @@ class Planhub:
     # --- requests ---
 
     def submit(
-        self, request: Prompt, *, on_event: OnEvent | None = None, **fields: Any
+        self,
+        request: Prompt,
+        *,
+        on_event: OnEvent | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
     ) -> PlanFuture:
         """Begins a run and returns its future.
 
         `request` is a PlanRequest, or a prompt (a string or a list of messages) with the fields of
         `request`, `orchestration` and `policy` as keywords.  `on_event` is called with each event
-        as a map, on the engine's thread.  Raises BadRequest.
+        as a map, on the engine's thread.  The same request under the same `idempotency_key` joins
+        its run, or has its answer again.  Raises BadRequest, and Conflict for another request.
         """
         if not isinstance(request, PlanRequest):
             asked = plan_request(request, **fields)
@@ -129,40 +142,61 @@ class Planhub:
             raise TypeError(f"a PlanRequest is complete: {', '.join(fields)} cannot be added")
         else:
             asked = checked(request)
-        return PlanFuture(self.engine.submit(asked, on_event=on_event))
+        run = self.engine.submit(asked, on_event=on_event, idempotency_key=idempotency_key)
+        return PlanFuture(run, wanted=idempotency_key is not None)
 
     def plan(
-        self, request: Prompt, *, on_event: OnEvent | None = None, **fields: Any
+        self,
+        request: Prompt,
+        *,
+        on_event: OnEvent | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
     ) -> PlanResult:
-        """Runs a request and waits for its answer.  Raises PlanError; Ctrl-C cancels the run."""
-        future = self.submit(request, on_event=on_event, **fields)
+        """Runs a request and waits for its answer.
+
+        Raises PlanError; Ctrl-C cancels the run, unless it has an `idempotency_key`.
+        """
+        future = self.submit(request, on_event=on_event, idempotency_key=idempotency_key, **fields)
         try:
             return future.result()
         except BaseException:
-            future.cancel()
+            future.leave()
             raise
 
     async def plan_async(
-        self, request: Prompt, *, on_event: OnEvent | None = None, **fields: Any
+        self,
+        request: Prompt,
+        *,
+        on_event: OnEvent | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
     ) -> PlanResult:
-        """The same for trio and asyncio; cancelling the caller cancels the run."""
-        future = self.submit(request, on_event=on_event, **fields)
+        """The same for trio and asyncio; cancelling the caller cancels the run likewise."""
+        future = self.submit(request, on_event=on_event, idempotency_key=idempotency_key, **fields)
         try:
             return await future
         except BaseException:
-            future.cancel()
+            future.leave()
             raise
 
-    def stream(self, request: Prompt, **fields: Any) -> Iterator[dict[str, Any]]:
-        """Runs a request and yields its events; leaving the loop early cancels the run."""
+    def stream(
+        self, request: Prompt, *, idempotency_key: str | None = None, **fields: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Runs a request and yields its events; leaving the loop early cancels the run likewise.
+
+        A run that is joined is seen from there on, one that has ended in its last event.
+        """
         events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        future = self.submit(request, on_event=events.put, **fields)
+        future = self.submit(
+            request, on_event=events.put, idempotency_key=idempotency_key, **fields
+        )
         try:
             while (event := _next(events, future))["event"] not in _LAST_EVENTS:
                 yield event
             yield event
         finally:
-            future.cancel()
+            future.leave()
 
     # --- what it knows ---
 

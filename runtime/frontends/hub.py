@@ -15,6 +15,9 @@ class RunFuture(Protocol):
     """The JSON body of a run's answer to be, or the PlanError instead of it."""
 
     run_id: str
+    replay: bool
+
+    def done(self) -> bool: ...
 
     def __await__(self) -> Generator[Any, None, bytes]: ...
 
@@ -28,12 +31,24 @@ class Hub(Protocol):
     draining: bool
 
     def submit(
-        self, request: PlanRequest, *, key: ApiKey | None = None, on_event: OnEvent | None = None
+        self,
+        request: PlanRequest,
+        *,
+        key: ApiKey | None = None,
+        on_event: OnEvent | None = None,
+        idempotency_key: str | None = None,
+        wanted: bool = False,
     ) -> RunFuture:
-        """Begins a run; raises a PlanError when it may not begin."""
+        """Begins a run, or joins the one of that name; raises a PlanError when it may not begin.
+
+        Blocks on the disk for a name.  A run that is `wanted` is carried on after a restart.
+        """
 
     def cancel(self, run_id: str) -> bool:
         """Has a run cancelled; False when it is not under way."""
+
+    def leave(self, run_id: str) -> None:
+        """Has a run end with the engine: cancelled, unless somebody wants it after a restart."""
 
     def get(self, run_id: str) -> RunView | None:
         """How a run stands, or ended; blocks on the disk for one that ended long ago."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from functools import cache
+from functools import cache, partial
 
 import msgspec
 from anyio import to_thread
@@ -14,12 +14,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from actors.errors import BadRequest, Draining
+from actors.errors import BadRequest, Draining, PlanError
 from runtime.frontends.http.access import Access, Ring, visible_run
-from runtime.frontends.http.reading import read_body, refuse_unsupported, wants_no_answer
+from runtime.frontends.http.reading import (
+    name_of,
+    read_body,
+    refuse_unsupported,
+    wants_no_answer,
+)
 from runtime.frontends.http.replies import (
     answering,
     reply,
+    reply_error,
     reply_http_error,
     reply_json,
 )
@@ -27,7 +33,7 @@ from runtime.frontends.http.waiting import Waiting
 from runtime.frontends.hub import Hub, RunFuture
 from runtime.frontends.listing import model_entry
 from runtime.frontends.openapi import openapi_document
-from runtime.frontends.wire import decode
+from runtime.frontends.wire import PlanRequest, decode
 from runtime.keys import ApiKey
 from runtime.runs import RunView
 
@@ -86,16 +92,32 @@ class _Pages:
         body = await read_body(request, self._max_bytes)
         order = decode(body, request.headers.get("content-type"))
         refuse_unsupported(request)
-        future = self._hub.submit(order, key=key)
-        if wants_no_answer(request):
-            place = f"/v1/plan/{future.run_id}"
+        future = await self._submit(request, order, key)
+        told = {"idempotency_replay": "true"} if future.replay else {}
+        if wants_no_answer(request) and not future.done():
+            told["location"] = f"/v1/plan/{future.run_id}"
+            told["preference_applied"] = "respond-async"
             self.waiting.until_settled(future)
-            headers = {"location": place, "preference_applied": "respond-async"}
-            return reply_json(_RunPage(future.run_id, "running"), 202, **headers)
-        return await self._answer(request, future)
+            return reply_json(_RunPage(future.run_id, "running"), 202, **told)
+        try:
+            return reply(await self._answer(request, future), 200, **told)
+        except PlanError as error:
+            return reply_error(error, **told)
 
-    async def _answer(self, request: Request, future: RunFuture) -> Response:
-        """The run's answer; a client that leaves first has its run cancelled, and so ended."""
+    async def _submit(self, request: Request, order: PlanRequest, key: ApiKey | None) -> RunFuture:
+        if (name := name_of(request)) is None:
+            return self._hub.submit(order, key=key, wanted=wants_no_answer(request))
+        return await to_thread.run_sync(
+            partial(self._hub.submit, order, key=key, idempotency_key=name)
+        )
+
+    async def _answer(self, request: Request, future: RunFuture) -> bytes:
+        """The run's answer; a client that leaves first has its run cancelled, and so ended, unless
+        it may ask again by name.
+        """
+        if name_of(request) is not None:
+            self.waiting.until_settled(future)
+            return await future
         run_id = future.run_id
 
         def left(watching: asyncio.Task[None]) -> None:
@@ -106,7 +128,7 @@ class _Pages:
         watching.add_done_callback(left)
         self.waiting.begun(run_id)
         try:
-            return reply(await future)
+            return await future
         except asyncio.CancelledError:
             self._hub.cancel(run_id)
             raise

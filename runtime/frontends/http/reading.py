@@ -7,6 +7,7 @@ import asyncio
 from starlette.requests import Request
 
 from actors.errors import BadRequest
+from runtime.names import check_name
 
 BODY_WITHIN_S = 60.0
 DROPPED_BYTES = 33_554_432
@@ -47,12 +48,15 @@ def _declared_length(request: Request) -> int:
 
 def refuse_unsupported(request: Request) -> None:
     """What this version cannot do is refused, not ignored."""
-    headers = request.headers
-    if "idempotency-key" in headers:
-        raise BadRequest("Idempotency-Key is not supported yet: send the request without it")
-    accepted = headers.get("accept", "")
+    accepted = request.headers.get("accept", "")
     if "text/event-stream" in accepted and "json" not in accepted and "*/*" not in accepted:
         raise BadRequest("event streams are not supported yet: accept application/json")
+
+
+def name_of(request: Request) -> str | None:
+    """The name by which the client may ask for the run again; raises :class:`BadRequest`."""
+    name = request.headers.get("idempotency-key")
+    return None if name is None else check_name(name)
 
 
 def wants_no_answer(request: Request) -> bool:

@@ -32,9 +32,8 @@ def reply_json(value: Any, status: int = 200, **headers: str) -> Response:
     return reply(msgspec.json.encode(value), status, **headers)
 
 
-def reply_error(error: PlanError) -> Response:
+def reply_error(error: PlanError, **headers: str) -> Response:
     """The body, the status and the headers that tell a client of an error."""
-    headers = {}
     if error.status in (429, 503):
         headers["retry_after"] = str(max(1, ceil(error.retry_after_s or 1)))
     if error.status == 401:

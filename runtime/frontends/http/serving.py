@@ -1,7 +1,8 @@
 """Serves the application on uvicorn: from binding the address to the last answer of a drain.
 
 On the first SIGTERM or SIGINT nothing new is begun (503, with Retry-After) and what runs may
-finish, for a grace; then, or on a second signal, it is cancelled and its clients are told.
+finish, for a grace; then, or on a second signal, it is cancelled and its clients are told.  What
+somebody wants after a restart too is left to the next server.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ class DrainingServer(uvicorn.Server):
         idle = asyncio.ensure_future(waiting.idle())
         await asyncio.wait((hurry, idle), timeout=self._grace_s, return_when="FIRST_COMPLETED")
         for run_id in list(waiting.runs):
-            self._hub.cancel(run_id)
+            self._hub.leave(run_id)
         await asyncio.wait((idle,), timeout=CANCEL_WITHIN_S)
         hurry.cancel()
         idle.cancel()

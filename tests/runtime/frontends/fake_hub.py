@@ -22,6 +22,7 @@ class FakeFuture(Future[bytes]):
     def __init__(self, run_id: str) -> None:
         super().__init__()
         self.run_id = run_id
+        self.replay = False
 
 
 class FakeHub:
@@ -36,13 +37,29 @@ class FakeHub:
         self.given_up: SimpleQueue[str] = SimpleQueue()
         self.futures: dict[str, FakeFuture] = {}
         self.views: dict[str, RunView] = {}
+        self.names: dict[str | None, str] = {}
+        self.wanted: list[str] = []
         self.is_ready = (True, "ready")
 
     def submit(
-        self, request: PlanRequest, *, key: ApiKey | None = None, on_event: OnEvent | None = None
+        self,
+        request: PlanRequest,
+        *,
+        key: ApiKey | None = None,
+        on_event: OnEvent | None = None,
+        idempotency_key: str | None = None,
+        wanted: bool = False,
     ) -> FakeFuture:
+        """A name that was used before is answered by its run, whatever is asked."""
+        if (known := self.names.get(idempotency_key)) is not None:
+            self.futures[known].replay = True
+            return self.futures[known]
         self.requests.append(request)
         future = FakeFuture(f"run{len(self.requests)}")
+        if wanted:
+            self.wanted.append(future.run_id)
+        if idempotency_key is not None:
+            self.names[idempotency_key] = future.run_id
         self.futures[future.run_id] = future
         owner = None if key is None else key.id
         self.views[future.run_id] = RunView(future.run_id, owner, "running")
@@ -74,6 +91,9 @@ class FakeHub:
         self.given_up.put(run_id)
         future.fail(Cancelled("cancelled", run=run_id))
         return True
+
+    def leave(self, run_id: str) -> None:
+        self.cancel(run_id)
 
     def get(self, run_id: str) -> RunView | None:
         return self.views.get(run_id)

@@ -12,6 +12,7 @@ import pytest
 from actors.errors import (
     AllModelsFailed,
     BudgetExceeded,
+    Conflict,
     DeadlineExceeded,
     Draining,
     Forbidden,
@@ -152,10 +153,6 @@ def test_a_body_of_the_bound_passes() -> None:
 
 def test_what_cannot_be_done_yet_is_not_ignored() -> None:
     """Headers that would change the answer are refused while nothing heeds them."""
-    headers = {"idempotency-key": "k"}
-    told = error(call("POST", "/v1/plan", json=body(), headers=headers))
-    assert told[:2] == (400, "bad_request")
-    assert "Idempotency-Key is not supported yet" in told[2]
     headers = {"accept": "text/event-stream"}
     told = error(call("POST", "/v1/plan", json=body(), headers=headers))
     assert "event streams are not supported yet" in told[2]
@@ -275,8 +272,48 @@ def test_an_answer_for_later() -> None:
     assert (begun.status_code, begun.json()) == (202, {"id": "run1", "status": "running"})
     assert begun.headers["location"] == "/v1/plan/run1"
     assert not hub.cancelled
+    assert hub.wanted == ["run1"]
     hub.finish("run1", b'{"id":"run1"}')
     assert call("GET", "/v1/plan/run1", hub).json()["result"] == {"id": "run1"}
+
+
+# --- by name -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("failure", [None, DeadlineExceeded("deadline exceeded", run="run1")])
+def test_every_answer_of_a_name_but_the_first_says_so(failure: PlanError | None) -> None:
+    """The answer itself is the same, and so is the error."""
+    hub = FakeHub(answer=failure or ANSWER)
+    first, second = (
+        call("POST", "/v1/plan", hub, json=body(), headers={"idempotency-key": "k"})
+        for _ in range(2)
+    )
+    assert (first.status_code, first.content) == (second.status_code, second.content)
+    assert "idempotency-replay" not in first.headers
+    assert second.headers["idempotency-replay"] == "true"
+    assert len(hub.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["", "a b", "k" * 201, "\u00e9"])
+def test_a_name_is_visible_ascii(name: str) -> None:
+    headers = {"idempotency-key": name.encode("latin-1")}
+    told = error(call("POST", "/v1/plan", json=body(), headers=headers))
+    text = "Idempotency-Key must be 1 to 200 visible ASCII characters"
+    assert told == (400, "bad_request", text)
+
+
+def test_a_name_of_another_request() -> None:
+    hub = FakeHub(answer=Conflict("idempotency key used with another request"))
+    told = error(call("POST", "/v1/plan", hub, json=body(), headers={"idempotency-key": "k"}))
+    assert told == (409, "idempotency_conflict", "idempotency key used with another request")
+
+
+def test_an_answer_for_later_that_is_there_already() -> None:
+    """Is given at once."""
+    hub = FakeHub()
+    headers = {"idempotency-key": "k", "prefer": "respond-async"}
+    seen = call("POST", "/v1/plan", hub, json=body(), headers=headers)
+    assert (seen.status_code, seen.content) == (200, ANSWER)
 
 
 def test_a_run_is_cancelled() -> None:
