@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Any
 
@@ -21,11 +21,11 @@ from jsonschema import (
     Draft7Validator,
     Draft201909Validator,
     Draft202012Validator,
-    SchemaError,
     ValidationError,
 )
 from jsonschema.exceptions import UnknownType
 from jsonschema.protocols import Validator
+from jsonschema_specifications import REGISTRY as SPECIFICATIONS  # type: ignore[import-untyped]
 from msgspec import Struct
 from referencing import Registry
 from referencing.exceptions import Unresolvable
@@ -35,11 +35,16 @@ from actors.domain.text import clipped
 from actors.errors import BadRequest
 
 MOST_BYTES = 32_768
-"""A byte of schema takes some 7 µs to check against its metaschema."""
+MOST_SUBSCHEMAS = 1_000
+"""One takes some 0.4 ms to check against its metaschema."""
 MOST_DEPTH = 64
 MOST_EXPANDED = 20_000
 """Subschemas that one value may be held against, references followed."""
 HEAVY_BYTES = 16_384
+MOST_STEPS = 20_000
+"""Subschemas held against values, some 5 µs each, that are a moment's work."""
+LIGHT_ITEMS = 16
+"""Names or values of a list that are compared in the time of one such step."""
 MOST_PROBLEMS = 5
 
 NOT_JSON = "the answer is not JSON"
@@ -62,12 +67,28 @@ _SCHEMAS_BY_NAME = (
     "dependencies",
 )
 _COSTLY = ("pattern", "patternProperties", "uniqueItems")
+_REPEATED = (
+    "items",
+    "additionalItems",
+    "unevaluatedItems",
+    "contains",
+    "additionalProperties",
+    "unevaluatedProperties",
+    "propertyNames",
+)
+_LISTS = ("enum", "required")
 _CHOKES = (RecursionError, re.error, ArithmeticError, Unresolvable, UnknownType)
 
 
 class _Compiled(Struct, frozen=True):
+    """`steps` bounds what one value takes; where the schema `repeats`, each value within may take
+    as many.
+    """
+
     validator: Validator
     costly: bool
+    steps: int
+    repeats: bool
 
 
 def check_schema(schema: bytes) -> None:
@@ -96,7 +117,11 @@ def problems(schema: bytes, instance: bytes) -> tuple[str, ...]:
 
 def is_heavy(schema: bytes, instance: bytes) -> bool:
     """Could :func:`problems` take more than a moment?"""
-    return len(instance) > HEAVY_BYTES or _compiled(schema).costly
+    compiled = _compiled(schema)
+    if len(instance) > HEAVY_BYTES or compiled.costly:
+        return True
+    values = 1 + instance.count(b",") + instance.count(b":") if compiled.repeats else 1
+    return compiled.steps * values > MOST_STEPS
 
 
 @lru_cache(maxsize=128)
@@ -104,8 +129,14 @@ def _compiled(schema: bytes) -> _Compiled:
     """The registry is empty, so nothing but the schema itself can be referred to."""
     value = msgspec.json.decode(schema)
     draft = _draft(value) if isinstance(value, dict) else Draft202012Validator
-    costly = isinstance(value, dict) and _is_costly(value)
-    return _Compiled(draft(value, registry=Registry()), costly)
+    validator = draft(value, registry=Registry())
+    if not isinstance(value, dict):
+        return _Compiled(validator, costly=False, steps=1, repeats=False)
+    expanded, recursive = _expansion(value)
+    nodes = list(_nodes(value))
+    costly = recursive or any(key in node for node in nodes for key in _COSTLY)
+    repeats = any(key in node for node in nodes for key in _REPEATED)
+    return _Compiled(validator, costly, expanded, repeats)
 
 
 # --- at the edge ------------------------------------------------------------------------------
@@ -124,6 +155,7 @@ def _problem_of(schema: bytes) -> str | None:
     try:
         return (
             _too_deep(value)
+            or _too_many(value)
             or _unknown_draft(value)
             or _breaks_metaschema(value)
             or _leaves_itself(value)
@@ -145,17 +177,43 @@ def _too_deep(schema: dict[str, Any]) -> str | None:
     return f"nested deeper than {MOST_DEPTH}"
 
 
+def _too_many(schema: dict[str, Any]) -> str | None:
+    held = (held for node in _nodes(schema) for held in _held(node))
+    subschemas = 1 + sum(isinstance(value, dict | bool) for value in held)
+    return f"{subschemas} subschemas" if subschemas > MOST_SUBSCHEMAS else None
+
+
 def _unknown_draft(schema: dict[str, Any]) -> str | None:
     return None if _draft(schema) else f"unknown $schema {schema['$schema']!r}"
 
 
 def _breaks_metaschema(schema: dict[str, Any]) -> str | None:
     draft = _draft(schema)
-    try:
-        draft.check_schema(schema, format_checker=draft.FORMAT_CHECKER)
-    except SchemaError as error:
-        return _sentence(error)
-    return None
+    metaschema = _metaschemas().contents(draft.ID_OF(draft.META_SCHEMA))
+    checker = draft(metaschema, registry=_metaschemas(), format_checker=draft.FORMAT_CHECKER)
+    error = next(checker.iter_errors(schema), None)
+    return None if error is None else _sentence(error)
+
+
+@cache
+def _metaschemas() -> Registry[Any]:
+    """Without `uniqueItems`: what appears twice does no harm, and looking for it takes as long as
+    the square of a list.
+    """
+    kept = ((uri, _any_items(SPECIFICATIONS.contents(uri))) for uri in SPECIFICATIONS)
+    return Registry().with_contents(kept)
+
+
+def _any_items(metaschema: Any) -> Any:
+    match metaschema:
+        case dict():
+            unique = metaschema.get("uniqueItems") is True
+            named = metaschema.items()
+            return {k: _any_items(v) for k, v in named if not (unique and k == "uniqueItems")}
+        case list():
+            return [_any_items(value) for value in metaschema]
+        case _:
+            return metaschema
 
 
 def _leaves_itself(schema: dict[str, Any]) -> str | None:
@@ -186,11 +244,6 @@ def _draft(schema: dict[str, Any]) -> Any:
     return _DRAFTS.get(str(named).removesuffix("#"))
 
 
-def _is_costly(schema: dict[str, Any]) -> bool:
-    """With a recursive schema the work can double at each level of the answer."""
-    return any(key in node for node in _nodes(schema) for key in _COSTLY) or _expansion(schema)[1]
-
-
 def _nodes(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     waiting = [schema]
     while waiting:
@@ -200,12 +253,16 @@ def _nodes(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _subschemas(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return (held for held in _held(node) if isinstance(held, dict))
+
+
+def _held(node: dict[str, Any]) -> Iterator[Any]:
+    """What stands where a schema may stand."""
     for key, value in node.items():
         if key in _NO_SCHEMA_IN:
             continue
         by_name = key in _SCHEMAS_BY_NAME and isinstance(value, dict)
-        held = value.values() if by_name else value if isinstance(value, list) else (value,)
-        yield from (schema for schema in held if isinstance(schema, dict))
+        yield from value.values() if by_name else value if isinstance(value, list) else (value,)
 
 
 def _targets(node: dict[str, Any]) -> Iterator[str]:
@@ -213,7 +270,8 @@ def _targets(node: dict[str, Any]) -> Iterator[str]:
 
 
 def _expansion(schema: dict[str, Any]) -> tuple[int, bool]:
-    """How many subschemas there are with references followed, and whether one contains itself.
+    """How many subschemas there are with references followed, and whether one contains itself: the
+    work can then double at each level of an answer.  Long lists of values count as subschemas.
 
     Raises `Unresolvable` for a reference that leads nowhere.
     """
@@ -232,7 +290,8 @@ def _expansion(schema: dict[str, Any]) -> tuple[int, bool]:
         sizes[id(node)] = None
         used = {key: value for key, value in node.items() if key not in _DEFINITIONS}
         inner = [*_subschemas(used), *(resolver.lookup(to).contents for to in _targets(node))]
-        total = sizes[id(node)] = 1 + sum(map(size, inner))
+        listed = sum(len(node[key]) for key in _LISTS if isinstance(node.get(key), list))
+        total = sizes[id(node)] = 1 + listed // LIGHT_ITEMS + sum(map(size, inner))
         return total
 
     return size(schema), recursive
@@ -246,5 +305,5 @@ def _inside(value: object) -> Iterator[Any]:
             yield from value
 
 
-def _sentence(error: ValidationError | SchemaError) -> str:
+def _sentence(error: ValidationError) -> str:
     return f"{error.json_path}: {clipped(error.message, 200)}"

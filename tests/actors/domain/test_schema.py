@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -12,11 +15,12 @@ from hypothesis import strategies as st
 from actors.domain.schema import MOST_BYTES, check_schema, is_heavy, problems
 from actors.errors import BadRequest
 
+DRAFT_4 = "http://json-schema.org/draft-04/schema#"
 NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}}
 
 
 def encoded(value: Any) -> bytes:
-    return value if isinstance(value, bytes) else json.dumps(value).encode()
+    return value if isinstance(value, bytes) else json.dumps(value, separators=(",", ":")).encode()
 
 
 def nested(depth: int) -> Any:
@@ -169,3 +173,57 @@ def test_a_long_answer_is_heavy() -> None:
     """Whatever the schema."""
     assert not is_heavy(b"{}", b" " * 16_384)
     assert is_heavy(b"{}", b" " * 16_385)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$schema": DRAFT_4, "enum": [{"a": i} for i in range(2_900)]},
+        {"type": [i if i % 2 else str(i) for i in range(4_800)]},
+        {"anyOf": [{}] * 9_000},
+        {"anyOf": [True] * 6_000},
+        {"required": [str(i) for i in range(4_000)]},
+    ],
+    ids=["values in pairs", "types", "empty", "booleans", "names"],
+)  # fmt: skip
+def test_a_schema_is_checked_in_steps_that_its_size_bounds(schema: Any) -> None:
+    """No form of 32 KiB takes long to look at: nothing in it is held against everything else."""
+    body = encoded(schema)
+    assert len(body) <= MOST_BYTES
+    steps = 0
+
+    def count(frame: FrameType, event: str, arg: object) -> None:
+        nonlocal steps
+        steps += event == "call"
+
+    sys.setprofile(count)
+    try:
+        with suppress(BadRequest):
+            check_schema(body)
+    finally:
+        sys.setprofile(None)
+    assert steps < 50 * MOST_BYTES
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"items": {"anyOf": [{"type": "string"}] * 990}}, [1] * 2_000),
+        ({"items": {"enum": list(range(6_000))}}, [5_999] * 3_000),
+        ({"items": {"required": [str(i) for i in range(4_000)]}}, [{}] * 3_000),
+        ({"additionalProperties": {"enum": [""] * 9_000}}, dict.fromkeys(map(str, range(999)))),
+    ],
+    ids=["anyOf", "enum", "required", "properties"],
+)  # fmt: skip
+def test_much_against_much_is_heavy(schema: Any, value: Any) -> None:
+    """A schema and an answer of some KiB each can multiply to a minute."""
+    check_schema(encoded(schema))
+    assert is_heavy(encoded(schema), encoded(value))
+
+
+def test_an_ordinary_answer_is_not_heavy() -> None:
+    """Fifty tasks of ten fields each are held against their schema at once."""
+    fields = {f"field_{i}": {"type": "string"} for i in range(10)}
+    schema = {"type": "array", "items": {"type": "object", "properties": fields}}
+    value = [dict.fromkeys(fields, "some words")] * 50
+    assert not is_heavy(encoded(schema), encoded(value))
