@@ -135,6 +135,8 @@ def _schemas() -> dict[str, Any]:
         "items": {"$ref": REF.format(name="ChatMessage")},
         "minItems": 1,
     }
+    for form in schemas["ChatMessage"]["properties"]["content"]["anyOf"]:
+        form["minLength" if form["type"] == "string" else "minItems"] = 1
     for name in ("stream", "dry_run"):
         schemas["PlanRequest"]["properties"][name] = {"enum": [False, None], "default": None}
     schemas["PlanResult"]["properties"]["response"] = {
