@@ -22,7 +22,7 @@ from runtime.frontends.wire import error_body
 from runtime.runs import Course
 from runtime.storage import journal, recovery
 from runtime.storage.audit import refuse_damaged
-from runtime.storage.database import alone, connect
+from runtime.storage.database import alone, connect, explained
 from runtime.storage.journal import Damaged, Journal
 
 
@@ -33,7 +33,7 @@ def recover(path: Path) -> list[Course]:
     One that cannot be is closed and says why.  Raises StorageError.
     """
     courses: list[Course] = []
-    with alone(path), closing(connect(path)) as connection:
+    with alone(path), explained(path), closing(connect(path)) as connection:
         refuse_damaged(connection, path)
         with connection:
             connection.execute("BEGIN IMMEDIATE")

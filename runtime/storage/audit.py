@@ -27,7 +27,15 @@ from msgspec import Struct
 from actors.protocol import Step
 from actors.strategies.journal import told_by
 from actors.strategies.plan import Answered
-from runtime.storage.database import RESTORE, InUse, StorageError, alone, connect
+from runtime.storage.database import (
+    PRIMARY,
+    RESTORE,
+    InUse,
+    StorageError,
+    alone,
+    connect,
+    explained,
+)
 from runtime.storage.writing import checksum
 
 MOST_TOLD = 20
@@ -94,7 +102,7 @@ class Audit(Struct, frozen=True):
 def audit(path: Path) -> Audit:
     """Goes through the whole database.  Raises :class:`StorageError` when it cannot be opened."""
     engine_runs = _engine_runs(path)
-    with closing(connect(path, read_only=True)) as connection:
+    with explained(path), closing(connect(path, read_only=True)) as connection:
         connection.execute("BEGIN")
         try:
             damage = tuple(_damage(connection))
@@ -108,7 +116,7 @@ def audit(path: Path) -> Audit:
             )
             return Audit(engine_runs, _counted(connection), found)
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_CORRUPT:
+            if error.sqlite_errorcode & PRIMARY != sqlite3.SQLITE_CORRUPT:
                 raise
             return Audit(engine_runs, {}, (Violation("file", str(path), str(error), RESTORE),))
 
@@ -118,7 +126,7 @@ def refuse_damaged(connection: sqlite3.Connection, path: Path) -> None:
     try:
         damage = next(_damage(connection), None)
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_CORRUPT:
+        if error.sqlite_errorcode & PRIMARY != sqlite3.SQLITE_CORRUPT:
             raise
         damage = Violation("file", str(path), str(error), RESTORE)
     if damage is not None:

@@ -16,7 +16,22 @@ APPLICATION = int.from_bytes(b"plan")
 BUSY_S = 5.0
 BUSY_PAUSE_S = 0.01
 PRIVATE = 0o600
+PRIMARY = 0xFF
+"""The part of SQLite's error codes that says what kind of error it is."""
+
 RESTORE = "restore a backup (made with `planhub backup`), or move the file away to begin anew"
+NAME_ANOTHER = "name a file, in a folder, that you may read and write"
+_OBJECTIONS = {
+    sqlite3.SQLITE_NOTADB: ("is not a database", "name another file"),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", NAME_ANOTHER),
+    sqlite3.SQLITE_READONLY: ("can only be read", NAME_ANOTHER),
+    sqlite3.SQLITE_CORRUPT: ("is damaged", RESTORE),
+    sqlite3.SQLITE_FULL: ("cannot grow", "make room on its disk and try again"),
+    sqlite3.SQLITE_IOERR: ("cannot be read or written", "see to its disk and try again"),
+    sqlite3.SQLITE_BUSY: ("is locked", "end the program that holds it and try again"),
+}
+_PLAIN = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+"""Of these SQLite's own words say nothing more."""
 
 
 class StorageError(Exception):
@@ -42,7 +57,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     Raises :class:`StorageError` for a file that is no database of this program, that a newer one
     has written, or that cannot be opened.
     """
-    with _explained(path):
+    with explained(path):
         if not read_only or _version(path) < _present():
             connection = _open(path)
             if not read_only:
@@ -56,7 +71,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
     """No other engine writes to this database meanwhile; raises :class:`InUse` if one does."""
-    with _explained(path):
+    with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
     try:
@@ -161,17 +176,15 @@ def _statements(sql: str) -> Iterator[str]:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """What SQLite and the system object to within, as a :class:`StorageError` with what to do."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-            raise StorageError(f"{path} is not a database: name another file") from error
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CANTOPEN:
-            message = f"{path} cannot be opened: name a file that you may read and write"
-            raise StorageError(message) from error
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT:
-            raise StorageError(f"{path} is damaged ({error}): {RESTORE}") from error
-        raise StorageError(f"{path} cannot be used: {error}") from error
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & PRIMARY
+        what, advice = _OBJECTIONS.get(code, ("cannot be used", ""))
+        because = "" if code in _PLAIN else f" ({error})"
+        raise StorageError(f"{path} {what}{because}{advice and ': '}{advice}") from error
     except OSError as error:
-        raise StorageError(f"{path} cannot be opened: {error.strerror}") from error
+        why = (error.strerror or str(error)).lower()
+        raise StorageError(f"{path} cannot be opened ({why}): {NAME_ANOTHER}") from error

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from runtime.storage.database import PRIVATE, StorageError, connect
+from runtime.storage.database import PRIVATE, StorageError, connect, explained
 
 AT_ONCE = 500
 """Runs that are removed in one transaction: whoever else writes waits no longer than for these."""
@@ -38,7 +38,7 @@ def prune(path: Path, before: float, *, dry_run: bool = False) -> Pruned:
 
     Raises :class:`StorageError`.
     """
-    with closing(connect(path)) as connection:
+    with explained(path), closing(connect(path)) as connection:
         if dry_run:
             return _counted(connection, before)
         total = Pruned(0, 0, 0)
@@ -54,7 +54,7 @@ def prune(path: Path, before: float, *, dry_run: bool = False) -> Pruned:
 
 def vacuum(path: Path) -> None:
     """Gives the room of what was removed back to the file system; writers wait meanwhile."""
-    with closing(connect(path)) as connection:
+    with explained(path), closing(connect(path)) as connection:
         connection.execute("VACUUM")
 
 
@@ -63,7 +63,7 @@ def backup(path: Path, to: Path) -> int:
 
     Raises :class:`StorageError` when `to` exists or cannot be written.
     """
-    with closing(connect(path)) as connection:
+    with explained(path), closing(connect(path)) as connection:
         try:
             os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
         except FileExistsError:
