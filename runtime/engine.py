@@ -23,7 +23,6 @@ from msgspec.structs import astuple, replace
 
 from actors.base import Address, Context, Overloaded, Work
 from actors.cost_ledger import CostLedger
-from actors.domain.money import usd
 from actors.errors import Draining, Internal, PlanError, RateLimited
 from actors.events import Event
 from actors.judge import Judge
@@ -49,13 +48,14 @@ from actors.provider_pool import ProviderPool
 from actors.router import Router
 from actors.strategies import VERSIONS
 from actors.tree import Parts, orchestrator, pool_address, run_address, tree
-from runtime.config import Config, ConfigError, connections, to_edge, to_models, vendor_settings
+from runtime.config import Config, connections, to_edge, to_models, vendor_settings
+from runtime.config.reloading import check_reloadable
 from runtime.frontends.wire import Edge, PlanRequest, error_from_body, to_order
 from runtime.frontends.wire.equality import fingerprint
 from runtime.kernel import ActorStopped, Future, Host, System
 from runtime.keys import ApiKey
 from runtime.names import Names, check_name
-from runtime.runs import Course, OnEvent, RunFuture, Runs, RunView, replayed
+from runtime.runs import Course, OnEvent, RunFuture, Runs, RunView, log_end, replayed
 from runtime.storage.memory import MemoryStorage
 from runtime.validation import Validator
 from runtime.vendors import VendorCaller, connect
@@ -212,7 +212,7 @@ class Engine:
         Models, limits, defaults and rates change at once.  How vendors are reached, and where the
         books are, cannot change in a running engine: raises ConfigError that names what did.
         """
-        _check_reloadable(self.config, config)
+        check_reloadable(self.config, config)
         self.config, self.edge, self.table = config, to_edge(config), to_models(config)
         self.system.tell("router", ReconfigureRouter(self.table))
         self.system.tell("ledger", ReconfigureLedger(self.edge.monthly_limit_nano))
@@ -379,10 +379,10 @@ class Engine:
             return
         match reply:
             case Finished():
-                _log(order, begun, reply.status, reply)
+                log_end(order, begun, reply.status, reply)
                 self.runs.answered(run, reply.body, reply.status)
             case Failed():
-                _log(order, begun, reply.code, reply)
+                log_end(order, begun, reply.code, reply)
                 self.runs.failed(run, error_from_body(reply.body, reply.http_status))
             case Overloaded():
                 self.runs.failed(run, RateLimited("rate limited", run=run, retry_after_s=1.0))
@@ -404,28 +404,7 @@ class Engine:
         (self._validator if vendor is None else vendor).abort(work_id)
 
 
-def _check_reloadable(old: Config, new: Config) -> None:
-    before = {reached.provider: reached for reached in connections(old)}
-    after = {reached.provider: reached for reached in connections(new)}
-    if changed := sorted(p for p in {*before, *after} if before.get(p) != after.get(p)):
-        raise ConfigError(f"providers changed ({', '.join(changed)}): restart to apply that")
-    if (old.server, old.journal) != (new.server, new.journal):
-        raise ConfigError("[server] or [journal] changed: restart to apply that")
-
-
 def _lost(run: str, draining: bool) -> PlanError:
     if draining:
         return Draining("shutting down", run=run, retry_after_s=PATIENCE_S)
     return Internal("internal error", run=run)
-
-
-def _log(order: Order, begun: float, status: str, end: Finished | Failed) -> None:
-    logger.info(
-        "run %s %s %s: %d calls, $%.6f, %.0f ms",
-        order.run,
-        order.mode,
-        status,
-        end.calls,
-        usd(end.cost.spent_nano),
-        (time.monotonic() - begun) * 1000,
-    )

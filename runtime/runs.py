@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,13 +13,14 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from actors.domain.money import usd
 from actors.errors import PlanError
 from actors.events import RunEvent, RunFinished
-from actors.protocol import CallRecord, Order, Step
+from actors.protocol import CallRecord, Failed, Finished, Order, Step
 from runtime.frontends.wire import error_body
 from runtime.kernel import Future
 
-__all__ = ["Course", "OnEvent", "RunFuture", "RunView", "Runs", "replayed"]
+__all__ = ["Course", "OnEvent", "RunFuture", "RunView", "Runs", "log_end", "replayed"]
 
 logger = logging.getLogger("planhub.runs")
 
@@ -79,6 +81,19 @@ def replayed(future: RunFuture, ended: RunView, watcher: OnEvent | None) -> RunF
         watcher(msgspec.json.decode(msgspec.json.encode(event)))
     future.set(body)
     return future
+
+
+def log_end(order: Order, begun: float, status: str, end: Finished | Failed) -> None:
+    """Writes the one line that is kept of every run; `begun` is on the monotonic clock."""
+    logger.info(
+        "run %s %s %s: %d calls, $%.6f, %.0f ms",
+        order.run,
+        order.mode,
+        status,
+        end.calls,
+        usd(end.cost.spent_nano),
+        (time.monotonic() - begun) * 1000,
+    )
 
 
 class _Live(Struct):
