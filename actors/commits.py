@@ -123,9 +123,12 @@ class Commits:
             self._armed = True
             self._ctx.after(GATHER_S, GatherOver())
 
-    def flush_all(self) -> None:
-        """Sends everything, for the last time."""
-        if self.epoch and self._gathering.writes:
+    def flush_all(self, *, orderly: bool) -> None:
+        """Sends everything, for the last time.
+
+        But nothing after a batch that storage may have failed over: a journal has no gaps.
+        """
+        if self.epoch and self._gathering.writes and (orderly or self._in_flight is None):
             self._send()
 
     # --- what becomes of it ---

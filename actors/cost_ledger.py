@@ -96,9 +96,9 @@ class CostLedger(Actor):
         self._books.turn(month_of(self.ctx.wall()))
         self._commits.load()
 
-    def stopped(self, reason: str) -> None:  # noqa: ARG002  whatever the reason
+    def stopped(self, reason: str) -> None:
         self._return_leases()
-        self._commits.flush_all()
+        self._commits.flush_all(orderly=reason in ("shutdown", "normal"))
 
     def receive(self, message: _Received) -> None:
         match message:
@@ -277,8 +277,8 @@ class CostLedger(Actor):
 
     def _end_run(self, end: EndRun) -> None:
         self.ctx.demonitor(RUN_PREFIX + end.ticket)
+        self._send_away(end.ticket, end.ticket)
         if self._commits.failing and end.ticket not in self._recorded:
-            self._send_away(end.ticket, end.ticket)
             self.ctx.reply(end, RunEnded(end.ticket, durable=False))
             return
         self._close_run(end.ticket, end.status, end.body, end.http_status)

@@ -601,6 +601,36 @@ def test_a_ledger_that_stops_returns_its_leases() -> None:
     assert desk.stored() == (30, 60)
 
 
+def test_nothing_follows_a_commit_that_storage_fell_over() -> None:
+    """What was in flight may be lost; a journal that goes on behind it would have a gap."""
+    desk = Desk(10_000)
+    admitted(desk, "a", 100)
+    desk.reserve("a.1", 40)
+    desk.wait(0.005)
+    assert desk.inbox
+    desk.settle("a.1", 30)
+    in_flight = len(desk.inbox)
+    desk.ledger.stopped("restarted with storage")
+    desk._collect()
+    assert len(desk.inbox) == in_flight
+
+
+def test_a_run_that_waited_while_storage_fails_is_closed_too() -> None:
+    """A refusal begins a run in the journal; then its end belongs there as well."""
+    desk = Desk(100)
+    admitted(desk, "a", 100)
+    desk.admit("b", 50)
+    desk.reserve("a.1", 40)
+    desk.wait(0.005)
+    desk.store(fail=True)
+    desk.end("b")
+    desk.wait(10.0)
+    desk.store_all()
+    began = [write.order.run for write in desk.writes(RunBegan)]
+    assert began == ["a", "b"]
+    assert [write.run for write in desk.writes(RunClosed)] == ["b"]
+
+
 def test_writes_nobody_waits_for_gather_a_little() -> None:
     """One commit for all of them, a few milliseconds later."""
     desk = Desk(10_000)
