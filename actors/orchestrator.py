@@ -22,8 +22,8 @@ from enum import IntEnum, auto
 from typing import Any, ClassVar, Literal, TypeAlias, assert_never
 
 from actors.attempt import Attempt
-from actors.base import Actor, Context, Down, Message, Overloaded
-from actors.calls import Calls, RetryDue
+from actors.base import Actor, Address, Context, Down, Message, Overloaded
+from actors.calls import ABSENT, Calls, RetryDue
 from actors.domain.admission import demand, share_out
 from actors.domain.money import usd
 from actors.domain.report import error_body, result_body
@@ -89,6 +89,9 @@ from actors.strategies.run import Run
 GRACE_S = 1.0
 """How long a run that is over waits to hear what its last calls came to."""
 
+END_S = 8.0
+"""How long the ledger has to make a run's end durable, its restarts included."""
+
 RETRY_AFTER_S = 1.0
 
 
@@ -114,7 +117,20 @@ class GraceOver(Message, frozen=True, gc=False):
     """The last calls were not heard of in time."""
 
 
-_Received: TypeAlias = OrchestratorMessage | RetryDue | DeadlineReached | RoundTimeUp | GraceOver
+class EndOver(Message, frozen=True, gc=False):
+    """The ledger was not heard of in time."""
+
+
+class Ended(Message, frozen=True, gc=False):
+    """Somebody has ended, and all that he had said before has been read."""
+
+    address: Address
+    reason: str
+
+
+_Received: TypeAlias = (
+    OrchestratorMessage | RetryDue | DeadlineReached | RoundTimeUp | GraceOver | EndOver | Ended
+)
 
 
 class Orchestrator(Actor):
@@ -180,10 +196,12 @@ class Orchestrator(Actor):
                 self._calls.validated(message)
             case Overloaded():
                 self._overloaded(message)
-            case RunEnded():
+            case RunEnded() | EndOver():
                 self._ended()
             case Down():
                 self._down(message)
+            case Ended():
+                self._lost(message)
             case RetryDue():
                 self._calls.retry(message.key)
             case RoundTimeUp():
@@ -373,21 +391,39 @@ class Orchestrator(Actor):
             self._calls.overloaded(overloaded.ticket)
 
     def _down(self, down: Down) -> None:
-        """A pool's end fails what it had sent.  The ledger's ends the run, with what it has: its
-        holds are gone.  A question that the Router or the Judge fell over is not asked again.
+        """The ledger's end ends the run, with what it has: its holds are gone.
+
+        News of an end overtakes what was said before it.  What a pool, the Router or the Judge had
+        said is read first: answers are paid for.
         """
-        address = down.address
-        if address.startswith("pool:"):
-            self._calls.pool_failed(address, down.reason)
-        elif address == "ledger" or self._questions.waits_for(address):
-            self._fail(f"{address} failed")
+        if down.address == "ledger":
+            self._ledger_failed(down.reason)
+        else:
+            self.ctx.tell(self.ctx.address, Ended(down.address, down.reason))
+
+    def _lost(self, ended: Ended) -> None:
+        """A pool's end fails what it had sent.  A question that the Router or the Judge fell over
+        is not asked again.
+        """
+        if ended.address.startswith("pool:"):
+            self._calls.pool_failed(ended.address, ended.reason)
+        elif self._questions.waits_for(ended.address):
+            self._fail(f"{ended.address} failed")
+
+    def _ledger_failed(self, reason: str) -> None:
+        """Its successor is told of the run's end again, for that may be lost."""
+        if reason != ABSENT:
+            self.ctx.monitor("ledger")
+        if self._phase is not Phase.ENDING:
+            self._fail("ledger failed")
+        elif reason != ABSENT:
+            self._tell_end()
+        else:
+            self._answer()
 
     def _fail(self, why: str) -> None:
-        if self._phase is Phase.ENDING:
-            self._answer()
-        else:
-            self._calls.tally.remarks[why.replace(" ", "_")] = None
-            self._give_up("failed")
+        self._calls.tally.remarks[why.replace(" ", "_")] = None
+        self._give_up("failed")
 
     # --- what Calls tells ---
 
@@ -434,6 +470,10 @@ class Orchestrator(Actor):
             return
         self._phase = Phase.ENDING
         self._body = self._report()
+        self.ctx.after(END_S, EndOver())
+        self._tell_end()
+
+    def _tell_end(self) -> None:
         status, http_status = self._status_codes()
         self.ctx.tell(
             "ledger",

@@ -15,7 +15,7 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from actors.base import Address, Message, Work
+from actors.base import Actor, Address, Context, Message, Work
 from actors.cost_ledger import CostLedger
 from actors.domain.model import Model, Price, Usage
 from actors.domain.schema import problems
@@ -108,6 +108,7 @@ class World:
         monthly_limit_nano: int | None = None,
         settings: dict[str, dict[str, Any]] | None = None,
         seed: int = 0,
+        storage: Callable[[Context], Actor] = MemoryStorage,
     ) -> None:
         self.time = 1000.0
         self.vendor: Vendor = vendor or (lambda work: Says())
@@ -130,7 +131,7 @@ class World:
         self.system.start_tree(
             tree(
                 Parts(
-                    storage=MemoryStorage,
+                    storage=storage,
                     ledger=lambda ctx: CostLedger(ctx, monthly_limit_nano),
                     judge=Judge,
                     router=partial(Router, models=models),

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from actors.events import CallStarted, RunFailed, RunFinished
-from actors.protocol import CallVendor
+from actors.protocol import Answer, CallAnswered, CallVendor, Commit, DialectCrashed, RunClosed
 from actors.strategies import STRATEGIES
 from runtime.kernel import ActorStopped
+from runtime.storage.memory import MemoryStorage
 from tests.world import HANGS, MODELS, USAGE, USD, Crashes, Fails, Says, World, model
 
 
@@ -373,6 +374,61 @@ def test_a_restarted_router_is_asked_anew_by_the_next_run() -> None:
     world.system.kill("router")
     assert world.plan("planning")["status"] == "complete"
     assert world.held == 0
+
+
+class Deaf(MemoryStorage):
+    """Writes nothing down that closes a run, until it is told to listen."""
+
+    listens = False
+
+    def receive(self, message: Any) -> None:
+        closes = isinstance(message, Commit) and any(
+            isinstance(write, RunClosed) for write in message.writes
+        )
+        if self.listens or not closes:
+            super().receive(message)
+
+
+def test_a_ledger_that_fails_twice_over_the_end_of_a_run_is_told_of_it_again() -> None:
+    """The run is answered once its end is on record, however often that was lost."""
+    world = World(sensible, storage=Deaf)
+    asked = world.begin()
+    world.pause(1.1)
+    for _ in range(2):
+        assert not asked.done()
+        world.system.kill("ledger")
+        world.pause(0.2)
+    storage: Any = world.system.cells["storage"]
+    storage.behaviour.listens = True
+    world.system.kill("ledger")
+    assert world.body(asked)["status"] == "complete"
+    assert world.held == 0
+
+
+def test_an_end_that_cannot_be_written_is_waited_for_in_vain() -> None:
+    """A while; then the run is answered all the same."""
+    world = World(sensible, storage=Deaf)
+    assert world.plan()["status"] == "complete"
+    assert world.time < 1000 + 1 + 10
+
+
+def test_an_answer_that_came_before_its_pool_ended_counts() -> None:
+    """News of the end overtakes the answer on its way; it was paid for, so it is read first."""
+    world = World(sensible)
+    asked = world.begin()
+    world.pause(0.9)
+    ((attempt, (pool, _)),) = world.on_wire.items()
+    world.on_wire.clear()
+    world.system.tell(pool, CallAnswered(attempt, Answer("in time", USAGE)))
+    world.system.tell(pool, DialectCrashed("another", "as told"))
+    cell: Any = world.system.cells[pool]
+    while cell.queued_messages:
+        world.system.run_ready(0.0)
+    cell.order_kill()
+    cell.turn()
+    body = world.body(asked)
+    assert body["status"] == "complete"
+    assert [call["status"] for call in body["calls"]] == ["ok"]
 
 
 def test_a_killed_orchestrator_leaves_no_hold() -> None:
