@@ -7,8 +7,9 @@ STAMP  := $(VENV)/.installed
 
 PROMPT ?= Design a REST API for a task management app
 MODE   ?= vote
+SEEDS  ?= 1000
 
-.PHONY: plan test lint types tests setup clean
+.PHONY: plan test lint types tests simulate setup clean
 
 plan: $(STAMP)
 	@$(BIN)/planhub plan "$(PROMPT)" --mode $(MODE)
@@ -26,6 +27,9 @@ types: $(STAMP)
 
 tests: $(STAMP)
 	$(BIN)/pytest -q
+
+simulate: $(STAMP)
+	@$(BIN)/python -m runtime.testing.simulation --seeds $(SEEDS)
 
 $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "planhub needs Python 3.11 or later: no '$(PYTHON)' found"; exit 1; }

@@ -1,0 +1,14 @@
+"""All actors as they are, in a world that a number decides: requests, vendors, storage, faults.
+
+A :class:`Simulation` drives the kernel's synchronous core from a plain loop with one heap of
+virtual time: no thread, no socket, no sleep.  What happens is drawn from its seed, so the same seed
+is the same run, message for message.  After every turn of an actor the rules are checked
+(:mod:`~runtime.testing.simulation.rules`).
+
+    python -m runtime.testing.simulation --seed 1234       shows one, message by message
+    python -m runtime.testing.simulation --seeds 100000    tries many, on all cores
+"""
+
+from runtime.testing.simulation.world import Simulation, Violation, simulate
+
+__all__ = ["Simulation", "Violation", "simulate"]

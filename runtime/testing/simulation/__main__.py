@@ -1,0 +1,4 @@
+from runtime.testing.simulation.many import main
+
+if __name__ == "__main__":
+    main()
