@@ -10,6 +10,7 @@ from collections.abc import Collection, Coroutine, Mapping, Sequence
 from itertools import chain, repeat
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakSet
 
 import msgspec
 
@@ -158,7 +159,10 @@ class ScriptedVendor:
         self._released = asyncio.Event()
         tasks: set[asyncio.Task[None]] = set()
 
+        transports: WeakSet[asyncio.WriteTransport] = WeakSet()
+
         def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            transports.add(writer.transport)
             task = asyncio.ensure_future(self._serve(reader, writer))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
@@ -173,7 +177,10 @@ class ScriptedVendor:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for transport in transports:  # what is still to be written is wanted by nobody
+            transport.abort()
         await server.wait_closed()
+        await asyncio.sleep(0)  # lets the loop close the sockets
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.open_connections >= MOST_CONNECTIONS:

@@ -215,7 +215,8 @@ def test_who_fails_is_named(client: httpx.Client, vendors: Vendors) -> None:
 
 def test_a_seed_repeats_the_run(client: httpx.Client) -> None:
     """The judge takes what it is shown first: always the same candidate by one seed, not by all."""
-    selected = {voted(client, seed=5)["response"]["selected"] for _ in range(4)}
+    panel = {"voter_model_ids": [GPT, CLAUDE_LIGHT, GPT_LIGHT]}
+    selected = {voted(client, **panel, seed=5)["response"]["selected"] for _ in range(4)}
     assert len(selected) == 1
-    others = {voted(client, seed=seed)["response"]["selected"] for seed in range(12)}
+    others = {voted(client, **panel, seed=seed)["response"]["selected"] for seed in range(12)}
     assert len(others) > 1
