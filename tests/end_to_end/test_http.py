@@ -237,34 +237,6 @@ def _with(**parts: Any) -> bytes:
     return msgspec.json.encode(request(**parts))
 
 
-def test_two_hundred_at_once_under_a_limit_for_ten(vendors: Vendors) -> None:
-    """What fits at its worst case is asked and paid, the others are told 402; nobody else was
-    asked, and the limit is not passed.
-    """
-    vendors.openai.answers(lambda call: Reply(usage=Usage(input=0, output=call.body["max_tokens"])))
-    vendors.openai.hold()
-    month, most = 0.01, 100
-    config = configured(vendors, models=(GPT,), defaults={"monthly_budget_usd": month})
-    with served(config) as at, at.client() as client:
-        body = request(request={"parameters": {"max_tokens": most}})
-        headers = {"prefer": "respond-async"}
-        places = [
-            client.post("/v1/plan", json=body, headers=headers).headers["location"]
-            for _ in range(200)
-        ]
-        vendors.openai.release()
-        ends = [until(lambda: _ended(client, place)) for place in places]  # noqa: B023
-        answered = [end["result"] for end in ends if end["status"] == "complete"]
-        refused = [end["error"] for end in ends if end["status"] == "failed"]
-        spent = sum(nano(result["cost"]["spent_usd"]) for result in answered)
-        assert (held_nano(at.hub), spent_nano(at.hub)) == (0, spent)
-    assert len(answered) + len(refused) == 200
-    assert {error["code"] for error in refused} == {"budget_exceeded"}
-    assert len(vendors.openai.calls) == len(answered)
-    assert 9 <= len(answered) <= 14
-    assert 0.9 * nano(month) < spent <= nano(month)
-
-
 # --- cancelling ----------------------------------------------------------------------------------
 
 
