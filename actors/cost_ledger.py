@@ -180,12 +180,14 @@ class CostLedger(Actor):
         return books.holds.get(asked.ticket) or books.reserve(run, asked, self.ctx.wall(), blocked)
 
     def _held(self, asked: Asked, held: RunAccounts | Hold) -> None:
-        """Records it, and answers as soon as it is covered."""
+        """Records it, and answers as soon as it is covered; of a run that is wanted nothing is
+        bought before it can be found again.
+        """
         if isinstance(asked, Admit):
             self._record(asked)
         elif isinstance(held, Hold):
             self._commits.write(entries.reserved(held))
-        covered = True
+        covered = not (isinstance(asked, Admit) and asked.order.wanted)
         for balance in held.shared:
             if amount := balance.lease_more():
                 self._commits.lease(balance, amount)
@@ -281,6 +283,8 @@ class CostLedger(Actor):
         if self._commits.failing and end.ticket not in self._recorded:
             self.ctx.reply(end, RunEnded(end.ticket, durable=False))
             return
+        if end.order is not None and end.ticket not in self._recorded:
+            self._commits.write(RunBegan(end.order, self.ctx.wall(), end.steps))
         self._close_run(end.ticket, end.status, end.body, end.http_status)
         self._commits.answer_after(end)
 

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.domain.money import usd
-from actors.errors import PlanError
+from actors.errors import PlanError, RateLimited
 from actors.events import RunEvent, RunFinished
 from actors.protocol import CallRecord, Failed, Finished, Order, Step
 from runtime.frontends.wire import error_body
@@ -27,6 +27,7 @@ logger = logging.getLogger("planhub.runs")
 OnEvent: TypeAlias = Callable[[dict[str, Any]], None]
 RunStatus: TypeAlias = Literal["running", "complete", "degraded", "failed", "cancelled"]
 
+MOST_JOINED = 1_000
 KEPT_RUNS = 1_000
 KEPT_BYTES = 64 * 2**20
 
@@ -132,10 +133,15 @@ class Runs:
         self._live[order.run] = _Live(order, [future], watchers)
 
     def join(self, future: RunFuture, watcher: OnEvent | None) -> bool:
-        """Has `future` settled as well when its run ends; False when that is not under way."""
+        """Has `future` settled as well when its run ends; False when that is not under way.
+
+        Raises RateLimited when too many wait for it already.
+        """
         with self._lock:
             if (live := self._live.get(future.run_id)) is None:
                 return False
+            if len(live.futures) >= MOST_JOINED:
+                raise RateLimited("rate limited: too many wait for this run", retry_after_s=1.0)
             live.futures.append(future)
             live.watchers += [] if watcher is None else [watcher]
             return True

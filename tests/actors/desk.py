@@ -70,10 +70,10 @@ class Desk:
         key: str | None = None,
         key_limit: int | None = None,
         wait: float = 60.0,
+        **fields: Any,
     ) -> list[Message]:
-        order = Order(
-            run, "vote", b"[]", 0, 60.0, 0, key=key, limit_nano=limit, key_limit_nano=key_limit
-        )
+        limits: dict[str, Any] = {"limit_nano": limit, "key_limit_nano": key_limit}
+        order = Order(run, "vote", b"[]", 0, 60.0, 0, key=key, **limits, **fields)
         deadline = self.context.time + wait
         least = want if least is None else least
         return self.tell(Admit(f"run:{run}", run, order, want, least, deadline))

@@ -7,6 +7,7 @@ from actors.protocol import (
     AttemptReleased,
     AttemptReserved,
     AttemptSettled,
+    EndRun,
     LeaseReturned,
     LeaseTaken,
     ReconfigureLedger,
@@ -43,6 +44,28 @@ def test_a_run_is_admitted_once_its_lease_is_durable() -> None:
     assert desk.store() == [Admitted("a", 300)]
     assert [type(write) for write in desk.written] == [RunBegan, LeaseTaken]
     assert desk.stored() == (0, 300)
+
+
+def test_a_wanted_run_is_admitted_once_it_can_be_found_again() -> None:
+    """Even where its lease is there already; another is admitted at once then."""
+    desk = Desk(1_000)
+    admitted(desk, "ended", 300)
+    admitted(desk, "other", 10)
+    desk.end("ended")
+    assert [type(answer) for answer in desk.admit("plain", 100)] == [Admitted]
+    assert desk.admit("wanted", 100, wanted=True) == []
+    assert Admitted in [type(answer) for answer in desk.store_all()]
+
+
+def test_a_run_that_is_parked_stays_open_in_the_journal() -> None:
+    """Its holds are freed, and nothing says that it has ended."""
+    desk = Desk(1_000)
+    desk.admit("a", 100, wanted=True)
+    desk.store_all()
+    desk.tell(EndRun("run:a", "a", "running", b"", 503))
+    assert [type(answer) for answer in desk.store_all()] == [RunEnded]
+    assert desk.writes(RunClosed) == []
+    assert desk.figures() == (0, 0)
 
 
 def test_calls_within_the_pot_wait_for_nothing() -> None:
