@@ -96,6 +96,7 @@ _REFUSALS = {
 _PLAN_ERRORS = _REFUSALS | {
     402: "budget exceeded, or no eligible model has a price",
     408: "The body did not arrive",
+    409: "idempotency key used with another request",
     413: "request too large",
     415: "content type must be application/json",
     429: "rate limited, with Retry-After",
@@ -125,6 +126,23 @@ _SECURITY = {
 }
 
 
+_HEADERS = [
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "A name for the run: the same request under it joins the run in flight, or"
+        " has its answer again, with `Idempotency-Replay: true`",
+        "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+    },
+    {
+        "name": "Prefer",
+        "in": "header",
+        "description": "`respond-async` has the id at once, to come back for the answer",
+        "schema": {"type": "string", "enum": ["respond-async"]},
+    },
+]
+
+
 def _schemas() -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(_BODIES, ref_template=REF)
     # What the checks require, though the structs can be built without it.
@@ -151,6 +169,7 @@ def _paths() -> dict[str, Any]:
         "/v1/plan": {
             "post": {
                 "summary": "Answer a prompt with several models",
+                "parameters": _HEADERS,
                 "requestBody": {"required": True, "content": _json(PlanRequest)},
                 "responses": {
                     "200": _says("The answer", PlanResult),
