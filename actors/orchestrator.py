@@ -21,6 +21,8 @@ from collections.abc import Iterable
 from enum import IntEnum, auto
 from typing import Any, ClassVar, Literal, TypeAlias, assert_never
 
+from msgspec.structs import replace
+
 from actors.attempt import Attempt
 from actors.base import Actor, Address, Context, Down, Message, Overloaded
 from actors.calls import ABSENT, Calls, RetryDue
@@ -475,10 +477,11 @@ class Orchestrator(Actor):
 
     def _tell_end(self) -> None:
         status, http_status = self._status_codes()
-        self.ctx.tell(
-            "ledger",
-            EndRun(self.ctx.address, self._order.run, status, self._body, http_status),
-        )
+        end = EndRun(self.ctx.address, self._order.run, status, self._body, http_status)
+        if self._begin.steps:
+            steps = (*self._begin.steps, *self._unrecorded)
+            end = replace(end, order=self._order, steps=steps)
+        self.ctx.tell("ledger", end)
 
     def _report(self) -> bytes:
         cost, outcome = self._cost(), self._outcome

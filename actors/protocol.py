@@ -539,11 +539,16 @@ class EndRun(Command, frozen=True, gc=False):
     `ticket` is the run's id; answered by :class:`RunEnded` once all that the run did is durable.
     `body` is the JSON of the answer or of the error, `http_status` that of either.  With status
     `running` it is over for this engine alone: its journal stays open, for the next one.
+
+    A run that was carried on brings its `order` and its whole journal: if it asked for no money its
+    end is all that the ledger hears of it.
     """
 
     status: Literal["complete", "degraded", "failed", "cancelled", "running"]
     body: bytes
     http_status: int = 200
+    order: Order | None = None
+    steps: tuple[Step, ...] = ()
 
 
 class RunEnded(Message, frozen=True, gc=False):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from actors.protocol import (
     Admitted,
     AttemptReleased,
@@ -10,12 +12,14 @@ from actors.protocol import (
     EndRun,
     LeaseReturned,
     LeaseTaken,
+    Order,
     ReconfigureLedger,
     Refused,
     Reserved,
     RunBegan,
     RunClosed,
     RunEnded,
+    Step,
 )
 from actors.waiting import MOST_WAITING
 from tests.actors.desk import Desk
@@ -66,6 +70,22 @@ def test_a_run_that_is_parked_stays_open_in_the_journal() -> None:
     assert [type(answer) for answer in desk.store_all()] == [RunEnded]
     assert desk.writes(RunClosed) == []
     assert desk.figures() == (0, 0)
+
+
+def test_the_end_of_a_run_carried_on_brings_its_journal() -> None:
+    """One that asked for no money any more is known by its end alone; else its steps are known."""
+    desk = Desk(1_000)
+    steps = (Step(1, "answer", 1, b"a"), Step(2, "answer", 2, b"b"))
+    order = Order("a", "vote", b"[]", 0, 60.0, 0, wanted=True)
+    desk.tell(EndRun("run:a", "a", "complete", b"{}", 200, order, steps))
+    assert [type(answer) for answer in desk.store_all()] == [RunEnded]
+    (began,) = desk.writes(RunBegan)
+    assert (began.order, began.steps) == (order, steps)
+    desk.admit("b", 100, wanted=True)
+    desk.store_all()
+    desk.tell(EndRun("run:b", "b", "complete", b"{}", 200, replace(order, run="b"), steps))
+    desk.store_all()
+    assert [began.order.run for began in desk.writes(RunBegan)] == ["a", "b"]
 
 
 def test_calls_within_the_pot_wait_for_nothing() -> None:
