@@ -26,6 +26,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from actors.domain.text import clipped
+
+MOST_COMPLAINT = 1_000
+
 
 class PlanError(Exception):
     """Base of everything a request can end in besides an answer.
@@ -70,10 +74,15 @@ class PlanError(Exception):
 
 
 class BadRequest(PlanError):
-    """The request is malformed; nothing was done."""
+    """The request is malformed; nothing was done.  However long what is complained of, the text is
+    not.
+    """
 
     code = "bad_request"
     http_status = 400
+
+    def __init__(self, text: str, **more: Any) -> None:
+        super().__init__(clipped(text, MOST_COMPLAINT), **more)
 
 
 class Unauthorized(BadRequest):
