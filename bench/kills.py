@@ -5,8 +5,8 @@
 So many clients ask for votes (three voters and a judge), each under an `Idempotency-Key`; each asks
 again under the same key until it is answered.  Meanwhile the server is killed with SIGKILL at
 random moments and started anew on the same database.  In the end every key must have been answered
-by one run, every run must have bought each of its four calls once, and the books must pass the
-audit; calls that a kill cut off are listed as uncertain.
+by one run, every run must have bought each of its four calls once, its journal must lead to its
+answer, and the books must pass the audit; calls that a kill cut off are listed as uncertain.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from typing import Any
 import httpx
 from msgspec import Struct, field
 
-from runtime.storage import reports
+from runtime.cli.replay import differences, replay
+from runtime.storage import journal, reports
 from runtime.storage.audit import audit
 
 WITHIN_S = 60.0
@@ -64,6 +65,7 @@ class Figures(Struct):
     shared_runs: list[str] = []
     nobodys: list[str] = []
     bought_twice: list[str] = []
+    led_elsewhere: list[str] = []
     wrong_sums: list[str] = []
     violations: list[str] = []
 
@@ -74,6 +76,7 @@ class Figures(Struct):
             *(f"the answer to several keys: {run}" for run in self.shared_runs),
             *(f"a run that nobody was answered by: {run}" for run in self.nobodys),
             *(f"did not buy four calls: {run}" for run in self.bought_twice),
+            *(f"its journal leads elsewhere: {run}" for run in self.led_elsewhere),
             *(f"the cost told is not the cost in the books: {run}" for run in self.wrong_sums),
             *self.violations,
         ]
@@ -214,6 +217,9 @@ def _look(figures: Figures, database: Path, answers: dict[str, list[httpx.Respon
 
 
 def _look_at_run(figures: Figures, database: Path, body: dict[str, Any]) -> None:
+    kept = journal.load(database, body["id"])
+    if kept is None or kept.order is None or [*differences(kept, replay(kept.order, kept))]:
+        figures.led_elsewhere.append(body["id"])
     run = reports.run(database, body["id"])
     attempts = () if run is None else run.attempts
     if Counter(attempt.role for attempt in attempts if attempt.status == "ok") != NEEDED:

@@ -61,8 +61,7 @@ def replay_run(id: str, *, judge: str | None, json: bool, config: Path | None) -
         if replayed.ballot is None:
             raise CommandFailed(f"run {run} has no candidates to judge")
         return rejudge(settings, judge, order, recorded.body, replayed.ballot, json=json)
-    differences = list(_differences(recorded, replayed))
-    return _tell(run, recorded, differences, json)
+    return _tell(run, recorded, list(differences(recorded, replayed)), json)
 
 
 def replay(order: Order, recorded: journal.Journal) -> Replayed:
@@ -110,8 +109,8 @@ def _replayable(run: str, recorded: journal.Journal) -> Order:
 # --- comparing --------------------------------------------------------------------------------
 
 
-def _differences(recorded: journal.Journal, replayed: Replayed) -> Iterator[str]:
-    """What the steps do not lead to as it was recorded, a line each."""
+def differences(recorded: journal.Journal, replayed: Replayed) -> Iterator[str]:
+    """What the steps do not lead to as it was recorded, a line each; nothing where all is well."""
     body = msgspec.json.decode(recorded.body or b"{}", type=_Body)
     match replayed.end:
         case None:
@@ -162,16 +161,16 @@ def _short(value: Any) -> str:
 # --- telling ----------------------------------------------------------------------------------
 
 
-def _tell(run: str, recorded: journal.Journal, differences: list[str], json: bool) -> int:
+def _tell(run: str, recorded: journal.Journal, unlike: list[str], json: bool) -> int:
     steps = len(recorded.steps)
     if json:
-        told = {"id": run, "steps": steps, "same": not differences, "differences": differences}
+        told = {"id": run, "steps": steps, "same": not unlike, "differences": unlike}
         write_json(told | {"status": recorded.status})
-    elif differences:
+    elif unlike:
         stderr().print(Text(f"run {run}: {steps} steps lead elsewhere", style="red"))
-        for difference in differences:
+        for difference in unlike:
             stdout().print(Text(f"  {difference}"))
     else:
         led = f"run {run}: {steps} steps lead to the same end, {recorded.status}"
         stdout().print(Text(f"{led}; no model was asked", style="green"))
-    return FAILED if differences else DONE
+    return FAILED if unlike else DONE

@@ -79,7 +79,7 @@ def test_books_of_runs_that_ended_are_right(path: Path) -> None:
         ("UPDATE attempts SET cost_nano = cost_nano + 1", "accounts", "its attempts come to"),
         ("DELETE FROM accounts", "accounts", "0 nano-USD are spent"),
         ("UPDATE accounts SET leased_nano = 5", "left open", "is leased, but no planhub runs"),
-        ("UPDATE runs SET status = 'running', wanted = 0", "left open", "is running, but no planhub runs"),
+        ("UPDATE runs SET status = 'running', wanted = 0", "left open", "is running"),
         ("UPDATE runs SET body = NULL", "runs", "neither answer nor error"),
         ("UPDATE steps SET key = key + 1 WHERE number = 1", "journal", "checksum does not fit"),
         ("UPDATE steps SET body = x'00' WHERE number = 2", "journal", "checksum does not fit"),
