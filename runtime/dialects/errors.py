@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from actors.protocol import CallErrorKind
 
-_LONGEST_READ = 262_144
+_LONGEST_READ = 65_536
 _LONGEST_BRIEF = 600
 _LONGEST_WAIT_S = 86_400.0
 
@@ -78,8 +78,12 @@ def _brief(value: Any) -> str:
     return msgspec.json.encode(value).decode("utf-8", "replace")[:_LONGEST_BRIEF]
 
 
+_TAG = re.compile(r"<(script|style).*?(</\1>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE)
+"""No character is looked at twice in vain, whatever is left open."""
+
+
 def _strip_tags(text: str) -> str:
-    return re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
+    return _TAG.sub(" ", text)
 
 
 _OVERFLOW = re.compile(
