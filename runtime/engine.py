@@ -57,6 +57,7 @@ from runtime.keys import ApiKey
 from runtime.names import Names, check_name
 from runtime.runs import Course, OnEvent, RunFuture, Runs, RunView, log_end, replayed
 from runtime.storage.memory import MemoryStorage
+from runtime.storage.remembered import Remembered
 from runtime.validation import Validator
 from runtime.vendors import VendorCaller, connect
 
@@ -87,6 +88,7 @@ class Engine:
         self.runs = Runs()
         self._names = Names()
         self._naming = threading.Lock()
+        self._remembered = Remembered()
         self._interrupted: list[Course] = []
         self._random = SystemRandom()
         self.system = System(
@@ -114,7 +116,7 @@ class Engine:
         pools = [settings.provider for settings in vendor_settings(self.config)]
         in_memory = self.database is None
         return Parts(
-            storage=MemoryStorage if in_memory else self._storage,
+            storage=self._memory if in_memory else self._storage,
             ledger=lambda ctx: CostLedger(ctx, self.edge.monthly_limit_nano),
             judge=Judge,
             router=lambda ctx: Router(ctx, self.table),
@@ -125,6 +127,9 @@ class Engine:
     def _pool(self, provider: str, ctx: Context) -> ProviderPool:
         of = {settings.provider: settings for settings in vendor_settings(self.config)}
         return ProviderPool(ctx, of[provider])
+
+    def _memory(self, ctx: Context) -> MemoryStorage:
+        return MemoryStorage(ctx, self._remembered)
 
     def _storage(self, _: Context) -> Any:
         from runtime.storage.sqlite import SqliteStorage
@@ -274,11 +279,11 @@ class Engine:
         return future
 
     def _after_failure(self, order: Order) -> Course:
-        if self.database is None:
-            return Course(order)
-        from runtime.survival import after_failure
+        from runtime.survival import after_failure, load
 
-        return after_failure(self.database, order)
+        if self.database is None:
+            return after_failure(self._remembered.load(order.run), order)
+        return after_failure(load(self.database, order.run), order)
 
     def _order(self, request: PlanRequest, key: ApiKey | None) -> Order:
         order = to_order(

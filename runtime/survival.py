@@ -47,12 +47,12 @@ def recover(path: Path) -> list[Course]:
     return courses
 
 
-def after_failure(path: Path, order: Order) -> Course:
+def after_failure(kept: Journal | None, order: Order) -> Course:
     """The course of a failed run that is wanted after all, on the terms of this `order`.
 
     Raises :class:`VersionChanged` or :class:`JournalDamaged`.
     """
-    if (kept := _load(path, order.run)) is None:
+    if kept is None:
         return Course(order)
     if kept.order is None:
         return Course(order, (), kept.records, kept.attempts)
@@ -75,14 +75,15 @@ def after_failure(path: Path, order: Order) -> Course:
 
 
 def _interrupted(path: Path, run: str) -> list[Course]:
-    kept = _load(path, run)
+    kept = load(path, run)
     if kept is None or kept.order is None:
         return []
     _check_version(kept.order)
     return [Course(kept.order, kept.steps, kept.records, kept.attempts)]
 
 
-def _load(path: Path, run: str) -> Journal | None:
+def load(path: Path, run: str) -> Journal | None:
+    """A run's journal; raises :class:`JournalDamaged`."""
     try:
         return journal.load(path, run)
     except Damaged as error:

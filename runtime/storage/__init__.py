@@ -9,7 +9,7 @@ journal.py     reading what runs were told, to carry them on or out again
 audit.py       recomputes the books; refuses a damaged database
 maintenance.py prunes, and makes a backup
 reports.py     reading, from any thread or process, and correcting what was uncertain
-memory.py      the same actor without a disk
+memory.py      the same actor without a disk, and remembered.py its journal
 migrations/    the schema, step by step
 
 What a crash costs.  A reservation is answered as soon as the ledger's leases cover it, before its

@@ -1,6 +1,7 @@
 """Books that live as long as their engine: for embedding without a database, and for simulation.
 
-Accounts are kept, so that a ledger that is restarted finds them.  Of runs and attempts nothing is:
+Accounts are kept, so that a ledger that is restarted finds them, and what
+:class:`~runtime.storage.remembered.Remembered` is told of.  Of other runs and attempts nothing is:
 what ended lately the engine remembers itself.
 """
 
@@ -23,6 +24,7 @@ from actors.protocol import (
     StorageMessage,
     Write,
 )
+from runtime.storage.remembered import Remembered
 
 
 @dataclass(slots=True)
@@ -37,8 +39,9 @@ class MemoryStorage(Actor):
 
     receives: ClassVar[Any] = StorageMessage
 
-    def __init__(self, ctx: Context) -> None:
+    def __init__(self, ctx: Context, remembered: Remembered | None = None) -> None:
         super().__init__(ctx)
+        self.remembered = remembered or Remembered()
         self.epoch = 0
         self.accounts: dict[tuple[str, str], Standing] = {}
 
@@ -64,6 +67,7 @@ class MemoryStorage(Actor):
         self.ctx.reply(commit, Committed(ticket, epoch))
 
     def _write(self, write: Write) -> None:
+        self.remembered.write(write)
         match write:
             case LeaseTaken(account, window, amount, limit):
                 standing = self._standing(account, window)

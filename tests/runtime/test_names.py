@@ -27,9 +27,10 @@ def vendors() -> Iterator[Vendors]:
         yield vendors
 
 
-@pytest.fixture
-def hub(vendors: Vendors, tmp_path: Path) -> Iterator[Planhub]:
-    with Planhub.open(configured(vendors), database=tmp_path / "planhub.db") as hub:
+@pytest.fixture(params=["on disk", "in memory"])
+def hub(request: pytest.FixtureRequest, vendors: Vendors, tmp_path: Path) -> Iterator[Planhub]:
+    database = tmp_path / "planhub.db" if request.param == "on disk" else None
+    with Planhub.open(configured(vendors), database=database) as hub:
         yield hub
 
 

@@ -1,0 +1,78 @@
+"""The journal of an engine without a database: what failed runs that are wanted were told.
+
+It is written on the engine's thread, as storage is told of things, and read on any once the run has
+ended.  The oldest runs are forgotten beyond a bound, and those that were answered at once.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from actors.protocol import (
+    AttemptReserved,
+    AttemptSettled,
+    CallRecord,
+    Order,
+    RunBegan,
+    RunClosed,
+    Step,
+    StepTaken,
+    Write,
+)
+
+if TYPE_CHECKING:
+    from runtime.storage.journal import Journal
+
+MOST_RUNS = 1_000
+
+
+@dataclass(slots=True)
+class Told:
+    """A run's order, its steps, the records of its calls, and the number of the last one."""
+
+    order: Order
+    steps: list[Step]
+    records: list[CallRecord] = field(default_factory=list)
+    attempts: int = 0
+
+
+class Remembered:
+    """Journals by run."""
+
+    def __init__(self) -> None:
+        self._runs: OrderedDict[str, Told] = OrderedDict()
+
+    def __repr__(self) -> str:
+        return f"<Remembered {len(self._runs)} runs>"
+
+    def load(self, run: str) -> Journal | None:
+        """A run's journal; None when there is none, or no more."""
+        from runtime.storage.journal import Journal
+
+        if (told := self._runs.get(run)) is None:
+            return None
+        steps, records = tuple(told.steps), tuple(told.records)
+        return Journal(told.order, steps, records, told.attempts, "failed", None)
+
+    def write(self, write: Write) -> None:
+        """Keeps what concerns a run that is wanted."""
+        match write:
+            case RunBegan(order) if order.wanted:
+                self._begin(write)
+            case StepTaken(run, step) if run in self._runs:
+                self._runs[run].steps.append(step)
+            case AttemptReserved(attempt, run) if run in self._runs:
+                self._runs[run].attempts = int(attempt.rpartition(".")[2])
+            case AttemptSettled(run, call) if run in self._runs:
+                self._runs[run].records.append(call)
+            case RunClosed(run, http_status=200):
+                self._runs.pop(run, None)
+
+    def _begin(self, began: RunBegan) -> None:
+        before = self._runs.pop(began.order.run, Told(began.order, []))
+        told = Told(began.order, list(began.steps), before.records, before.attempts)
+        self._runs[began.order.run] = told
+        while len(self._runs) > MOST_RUNS:
+            self._runs.popitem(last=False)
