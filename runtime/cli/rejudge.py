@@ -9,6 +9,8 @@ from msgspec import Struct
 from rich.text import Text
 
 from actors.domain import ballots
+from actors.domain.money import nano_from_usd
+from actors.domain.money import usd as in_usd
 from actors.protocol import Order
 from actors.strategies.judging import JUDGE_TOKENS
 from actors.strategies.plan import Ballot
@@ -52,7 +54,7 @@ def ask(hub: Planhub, judge: str, paper: ballots.Paper) -> Judged:
 
     Raises PlanError, and CommandFailed when another model answers in its place.
     """
-    messages, cost, runs, problem = paper.messages, 0.0, [], ""
+    messages, cost, runs, problem = paper.messages, 0, [], ""
     for _ in range(2):
         result = hub.plan(
             msgspec.json.decode(messages),
@@ -60,10 +62,10 @@ def ask(hub: Planhub, judge: str, paper: ballots.Paper) -> Judged:
             primary_model_id=judge,
             parameters={"temperature": 0, "max_tokens": JUDGE_TOKENS},
         )
-        cost += result.cost.spent_usd
+        cost += nano_from_usd(result.cost.spent_usd)
         runs.append(result.id)
-        if result.calls[-1].attempt > 1 and len({call.model for call in result.calls}) > 1:
-            raise CommandFailed(f"{judge} did not answer: {result.calls[0].error}")
+        if result.negotiated_model != (asked := result.calls[0]).model:
+            raise CommandFailed(f"{judge} did not answer: {asked.error}")
         try:
             choice, reason = ballots.verdict(result.text, paper.labels)
         except ballots.Unreadable as error:
@@ -75,9 +77,11 @@ def ask(hub: Planhub, judge: str, paper: ballots.Paper) -> Judged:
 
 
 def _judged(
-    judge: str, choice: ballots.Choice | None, reason: str, cost: float, runs: list[str]
+    judge: str, choice: ballots.Choice | None, reason: str, cost: int, runs: list[str]
 ) -> Judged:
-    return Judged(judge=judge, choice=choice, reason=reason, cost_usd=cost, runs=tuple(runs))
+    return Judged(
+        judge=judge, choice=choice, reason=reason, cost_usd=in_usd(cost), runs=tuple(runs)
+    )
 
 
 def _responses(body: bytes | None, count: int) -> list[dict[str, Any]]:

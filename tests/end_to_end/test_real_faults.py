@@ -202,6 +202,56 @@ def test_a_page_of_nothing(used: Home) -> None:
     assert {violation["rule"] for violation in json.loads(found.stdout)["violations"]} == {"file"}
 
 
+# --- the vendor -------------------------------------------------------------------------------
+
+VENDOR = """
+[server]
+database = "books/planhub.db"
+[[providers]]
+id = "local"
+dialect = "openai"
+base_url = "{url}"
+[[models]]
+id = "stoppable"
+provider = "local"
+weight = 5
+input_usd_per_mtok = 1.0
+output_usd_per_mtok = 1.0
+"""
+
+
+@contextmanager
+def vendor() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A vendor that is a process: its address, and itself."""
+    command = [sys.executable, "-m", "bench.upstream"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1", process
+        finally:
+            process.kill()
+
+
+def test_a_vendor_that_is_stopped_in_its_tracks(home: Home) -> None:
+    """Its connections stand and nothing comes: the deadline ends the run, and what may have been
+    billed is charged by estimate.  When it goes on, so does planhub.
+    """
+    with vendor() as (url, process):
+        (home.folder / "planhub.toml").write_text(VENDOR.format(url=url))
+        with home.serving() as (client, _):
+            assert client.post("/v1/plan", json=request()).status_code == 200
+            process.send_signal(signal.SIGSTOP)
+            late = client.post("/v1/plan", json=request(policy={"max_latency_ms": 400}))
+            assert (late.status_code, late.json()["code"]) == (504, "deadline")
+            assert late.elapsed.total_seconds() < 2
+            (call,) = late.json()["calls"]
+            assert call["estimated"]
+            assert call["cost_usd"] > 0
+            process.send_signal(signal.SIGCONT)
+            assert until(lambda: client.post("/v1/plan", json=request()).status_code == 200)
+    assert audit(home.database).violations == ()
+
+
 # --- others -----------------------------------------------------------------------------------
 
 

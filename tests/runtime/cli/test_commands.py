@@ -107,7 +107,23 @@ def test_an_interrupt_ends_as_one(
 # --- help and check ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["", "plan", "serve", "keys", "models", "ledger", "check"])
+COMMANDS = (
+    "",
+    "plan",
+    "serve",
+    "keys",
+    "models",
+    "ledger",
+    "check",
+    "runs",
+    "show",
+    "replay",
+    "prune",
+    "backup",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], command: str) -> None:
     ran = Ran(capsys, *command.split(), "--help")
     assert ran.status == 0

@@ -7,13 +7,16 @@ import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from actors.domain import ballots
 from actors.errors import PlanError
-from runtime import Planhub
+from runtime import Planhub, PlanResult
 from runtime.cli import main
+from runtime.cli.ends import CommandFailed
+from runtime.cli.rejudge import ask
 from runtime.config import load
 
 CONFIG = """
@@ -255,6 +258,52 @@ def test_only_a_vote_has_candidates(database: Path, capsys: pytest.CaptureFixtur
     ran = Ran(capsys, "replay", the_vote(database), "--judge", "gpt-99")
     assert ran.status == 2
     assert "unknown model" in ran.err
+
+
+class Hub:
+    """Answers the judge's messages with these texts, one after the other."""
+
+    def __init__(self, *texts: str, model: str = "judge") -> None:
+        self.texts = list(texts)
+        self.model = model
+        self.asked: list[list[dict[str, str]]] = []
+
+    def plan(self, messages: list[dict[str, str]], **_: object) -> PlanResult:
+        self.asked.append(messages)
+        call = {"role": "answer", "model": "judge", "provider": "p", "status": "failed",
+                "attempt": 1, "started_ms": 0, "latency_ms": 0, "cost_usd": 0, "error": "timeout",
+                "input_tokens": 0, "output_tokens": 0}  # fmt: skip
+        message = {"message": {"content": self.texts.pop(0)}}
+        body = {"id": f"run{len(self.asked)}", "negotiated_model": self.model,
+                "estimated_cost_usd": 0.5, "routing_reason": "explicit-model", "calls": [call],
+                "response": {"choices": [message]}, "cost": {"spent_usd": 0.5}}  # fmt: skip
+        return PlanResult.from_json(json.dumps(body).encode())
+
+
+PAPER = ballots.ballot(b'[{"role":"user","content":"which?"}]', ("one", "two"), 7)
+
+
+def verdict(choice: str) -> str:
+    findings = [{"label": label, "finding": "sound"} for label in PAPER.labels]
+    return json.dumps({"findings": findings, "comparison": "close", "choice": choice})
+
+
+def test_a_verdict_that_cannot_be_read_is_repaired_once() -> None:
+    """By the judge that gave it; both of its calls are told and counted."""
+    hub = Hub("the second, I think", verdict(PAPER.labels[1]))
+    judged = ask(cast(Planhub, hub), "judge", PAPER)
+    assert (judged.choice, judged.reason) == (1, "close")
+    assert (judged.cost_usd, judged.runs) == (1.0, ("run1", "run2"))
+    assert hub.asked[1][-2]["content"] == "the second, I think"
+    again = ask(cast(Planhub, Hub("one", "two")), "judge", PAPER)
+    assert again.choice is None
+    assert "cannot be read" in again.reason
+    assert ask(cast(Planhub, Hub(verdict("tie"))), "judge", PAPER).choice == "tie"
+
+
+def test_another_model_is_no_stand_in_for_the_judge() -> None:
+    with pytest.raises(CommandFailed, match="judge did not answer: timeout"):
+        ask(cast(Planhub, Hub(verdict("none"), model="other")), "judge", PAPER)
 
 
 # --- prune, backup, audit ---------------------------------------------------------------------
