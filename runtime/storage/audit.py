@@ -45,22 +45,13 @@ BEGIN_AGAIN = "start `planhub serve`: it charges what was cut off, as uncertain"
 REPORT = "the books are wrong: keep the file, see `planhub ledger`, and restore a backup"
 UNREPLAYABLE = "the run cannot be carried out again; its money is not affected"
 
-ACCOUNTS = """
-SELECT owner, window, spent_nano, coalesce((
-    SELECT sum(cost_nano) FROM attempts
-    WHERE attempts.window = accounts.window AND status <> 'reserved'
-    AND CASE WHEN lease_of IS NOT NULL THEN lease_of = owner
-             ELSE owner = 'installation' OR owner = 'key:' || key END), 0)
-FROM accounts ORDER BY window, owner"""
-
-UNACCOUNTED = """
+CHARGED = """
 SELECT owner, window, sum(cost_nano) FROM (
     SELECT coalesce(lease_of, 'installation') AS owner, window, cost_nano FROM attempts
     WHERE status <> 'reserved'
     UNION ALL SELECT 'key:' || key, window, cost_nano FROM attempts
     WHERE status <> 'reserved' AND key IS NOT NULL AND lease_of IS NULL)
-WHERE (owner, window) NOT IN (SELECT owner, window FROM accounts)
-GROUP BY owner, window HAVING sum(cost_nano) <> 0"""
+GROUP BY owner, window"""
 
 PAID = """
 SELECT attempts.run, model, count(*) FROM attempts JOIN runs ON runs.id = attempts.run
@@ -148,11 +139,14 @@ def _damage(connection: sqlite3.Connection) -> Iterator[Violation]:
 
 
 def _accounts(connection: sqlite3.Connection) -> Iterator[Violation]:
-    missing = [(*row[:2], 0, row[2]) for row in connection.execute(UNACCOUNTED)]
-    for owner, window, spent, charged in (*connection.execute(ACCOUNTS), *missing):
-        if spent != charged:
-            what = f"{spent} nano-USD are spent, its attempts come to {charged}"
-            yield Violation("accounts", f"{owner} {window}", what, REPORT)
+    charged = {(owner, window): nano for owner, window, nano in connection.execute(CHARGED)}
+    rows = connection.execute("SELECT owner, window, spent_nano FROM accounts")
+    spent = {(owner, window): nano for owner, window, nano in rows}
+    for account in sorted(charged.keys() | spent.keys()):
+        said, due = spent.get(account, 0), charged.get(account, 0)
+        if said != due:
+            what = f"{said} nano-USD are spent, its attempts come to {due}"
+            yield Violation("accounts", " ".join(account), what, REPORT)
 
 
 def _left_open(connection: sqlite3.Connection) -> Iterator[Violation]:
