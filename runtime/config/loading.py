@@ -53,6 +53,8 @@ def read(path: Path, env: Mapping[str, str]) -> Config:
         return complete(parse(data), env, str(path))
     except OSError as error:
         raise ConfigError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: it is nested too deep") from error
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
 

@@ -84,8 +84,16 @@ def _refuse_foreign(headers: Headers) -> None:
     this address, gives it away.
     """
     host = headers.get("host", "")
-    if not is_loopback(urlsplit(f"//{host}").hostname or ""):
+    if not is_loopback(_name_in(host)):
         raise Forbidden("host not allowed: without api keys this server answers to localhost only")
     origin = headers.get("origin")
     if origin is not None and origin.lower() != f"http://{host}".lower():
         raise Forbidden("origin not allowed: create an api key to be asked by web pages")
+
+
+def _name_in(host: str) -> str:
+    """The name or address without its port; empty for what is neither."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
