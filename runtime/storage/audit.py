@@ -99,12 +99,11 @@ def audit(path: Path) -> Audit:
             damage = tuple(_damage(connection))
             if damage:
                 return Audit(engine_runs, {}, damage)
-            found = (
-                *_accounts(connection),
-                *([] if engine_runs else _left_open(connection)),
-                *_journals(connection),
-                *_endless(connection),
-            )
+            left = [] if engine_runs else list(_left_open(connection))
+            if left and _engine_runs(path):  # it has just begun
+                engine_runs, left = True, []
+            wrong = (*_accounts(connection), *_journals(connection), *_endless(connection))
+            found = (*left, *wrong)
             return Audit(engine_runs, _counted(connection), found)
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & PRIMARY != sqlite3.SQLITE_CORRUPT:
