@@ -117,9 +117,9 @@ class Rules:
         if self._last_events[run] > 1:
             self._broken(f"{run} has a second last event")
 
-    def ledger_lost(self, runs: Iterable[str]) -> None:
-        """A ledger fails: what its runs are told may not be on record."""
-        self._not_durable.update(runs)
+    def ledger_lost(self, durable: Durable, runs: Iterable[str]) -> None:
+        """A ledger fails: what its runs are told, or were just now, may not be on record."""
+        self._not_durable.update(runs, durable.unfinished())
 
     def replied(self, durable: Durable, run: str, http_status: int, body: bytes) -> None:
         """A client is told this by the orchestrator of its run."""

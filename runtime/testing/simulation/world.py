@@ -41,6 +41,7 @@ from actors.provider_pool import ProviderPool
 from actors.router import Router
 from actors.tree import Parts, orchestrator, pool_address, run_address, tree
 from runtime.kernel import ActorStopped, Future, System
+from runtime.kernel.blocking import BlockingCell
 from runtime.kernel.cell import Cell
 from runtime.testing.simulation.rules import Rules, ledger_of
 from runtime.testing.simulation.scenario import (
@@ -59,6 +60,9 @@ from runtime.testing.simulation.vendors import Ending, Vendors
 
 PATIENCE_S = 10.0
 """How long after its deadline a run may take to say so."""
+
+CANCELLED_S = 10.0
+"""How long a cancelled run may take to say so: a second for its calls, the rest for the ledger."""
 
 QUIET_S = 60.0
 """How long everything has to come to rest once everybody was answered."""
@@ -80,11 +84,29 @@ class ShuffledSystem(System):
     def __init__(self, shuffled: Callable[[], bool], **ports: Any) -> None:
         super().__init__(**ports)
         self._shuffled = shuffled
+        self.accepted: dict[Address, int] = {}
         self.watch: Callable[[Address, Message], None] = lambda _, __: None
 
     def deliver(self, to: Address, message: Message) -> None:
         self.watch(to, message)
         super().deliver(to, message)
+
+    def enlist(self, cell: Cell | BlockingCell) -> None:
+        """Counts what enters its mailbox."""
+        super().enlist(cell)
+        accept, address = cell.accept, cell.address
+        self.accepted[address] = 0
+
+        def counted(data: bytes) -> None:
+            self.accepted[address] += 1
+            accept(data)
+
+        setattr(cell, "accept", counted)  # noqa: B010  a method, to mypy
+
+    def lost(self) -> list[Address]:
+        """Whose mailbox has had more messages than it has, or than were taken from it."""
+        cells = self.cells.items()
+        return [address for address, cell in cells if cell.position != self.accepted[address]]
 
     def ready(self, cell: Cell) -> None:
         super().ready(cell)
@@ -203,12 +225,18 @@ class Simulation:
             return not self._closing and self._system_failed()
         ledger = ledger_of(self._system)
         if ledger is not self._ledger:
-            self._rules.ledger_lost(a.removeprefix("run:") for a in self._runs())
+            runs = (address.removeprefix("run:") for address in self._runs())
+            self._rules.ledger_lost(self._durable, runs)
             self._ledger = ledger
         self._rules.check_books(self._system)
         if self.turns % SUMS_EVERY == 0:
-            self._rules.check_sums(self._system)
+            self._look_closely()
         return False
+
+    def _look_closely(self) -> None:
+        self._rules.check_sums(self._system)
+        for address in self._system.lost():
+            self._broken(f"{address} has lost messages")
 
     # --- processes ---
 
@@ -347,8 +375,14 @@ class Simulation:
         request.told = "lost"
 
     def _cancel(self, request: Request) -> None:
-        if not request.told:
+        if not request.told and run_address(request.run) in self._system.cells:
             self._system.tell(run_address(request.run), Cancel())
+            check = partial(self._look_at_cancelled, request, self.processes)
+            self._put(self.time + CANCELLED_S, check)
+
+    def _look_at_cancelled(self, request: Request, process: int) -> None:
+        if process == self.processes and not request.told:
+            self._broken(f"{request.run} goes on, {CANCELLED_S} s after it was cancelled")
 
     def _ask_status(self, request: Request) -> None:
         address = run_address(request.run)
@@ -434,7 +468,7 @@ class Simulation:
             if not request.told:
                 self._broken(f"{request.run} was not answered")
         self._rules.check_quiet(self._system, self._durable)
-        self._rules.check_sums(self._system)
+        self._look_closely()
 
     def _look_at_pool(self, address: Address) -> None:
         asked: Future[PoolStatus] = self._system.ask(
