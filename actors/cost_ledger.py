@@ -143,7 +143,10 @@ class CostLedger(Actor):
     # --- money asked for ---
 
     def _admit(self, admit: Admit) -> None:
+        """A run that is wanted is on record even if the ledger ends before it has its turn."""
         self.ctx.monitor(RUN_PREFIX + admit.ticket)
+        if admit.order.wanted and self._commits.open:
+            self._record(admit)
         self._ask(admit)
 
     def _ask(self, asked: Asked) -> None:

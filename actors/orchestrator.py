@@ -161,6 +161,7 @@ class Orchestrator(Actor):
         self._defect: StrategyFailed | None = None
         self._cancelled = False
         self._parked = False
+        self._on_record = False
 
     def __repr__(self) -> str:
         if not hasattr(self, "_order"):
@@ -240,7 +241,7 @@ class Orchestrator(Actor):
     def _park(self) -> None:
         """Nothing of this is for the journal: the next engine carries on where it stops."""
         if self._phase < Phase.CLOSING:
-            self._parked = self._phase is Phase.CALLING or bool(self._begin.attempts)
+            self._parked = True
             self._run.give_up("cancelled")
             self._calls.cancel_all()
             self._close(Draining("shutting down", retry_after_s=RETRY_AFTER_S))
@@ -364,6 +365,7 @@ class Orchestrator(Actor):
         if self._phase is not Phase.ADMITTING:
             return
         self._phase = Phase.CALLING
+        self._on_record = True
         if self._unrecorded:
             self.ctx.tell("ledger", Record(self._order.run, tuple(self._unrecorded)))
         first, self._first = self._first, []
@@ -478,7 +480,7 @@ class Orchestrator(Actor):
     def _tell_end(self) -> None:
         status, http_status = self._status_codes()
         end = EndRun(self.ctx.address, self._order.run, status, self._body, http_status)
-        if self._begin.steps:
+        if not self._on_record and (self._parked or self._begin.steps):
             steps = (*self._begin.steps, *self._unrecorded)
             end = replace(end, order=self._order, steps=steps)
         self.ctx.tell("ledger", end)

@@ -540,8 +540,8 @@ class EndRun(Command, frozen=True, gc=False):
     `body` is the JSON of the answer or of the error, `http_status` that of either.  With status
     `running` it is over for this engine alone: its journal stays open, for the next one.
 
-    A run that was carried on brings its `order` and its whole journal: if it asked for no money its
-    end is all that the ledger hears of it.
+    A run that was not admitted brings its `order` and its whole journal if it was carried on, or is
+    to be: its end is all that the ledger hears of it.
     """
 
     status: Literal["complete", "degraded", "failed", "cancelled", "running"]
@@ -750,7 +750,7 @@ class Cancel(Message, frozen=True, gc=False):
 
 class Park(Message, frozen=True, gc=False):
     """The engine ends: what is on the wire is given up and settled, the rest is left to the next
-    engine.  A run that was not admitted yet fails instead.
+    engine.
     """
 
 

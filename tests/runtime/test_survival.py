@@ -156,3 +156,16 @@ def test_what_nobody_wants_is_cancelled(vendors: Vendors, path: Path) -> None:
         future.result(PATIENCE_S)
     assert told.value.error_code == "cancelled"
     assert [row.status for row in journal.runs(path)] == ["cancelled"]
+
+
+def test_what_had_hardly_begun_is_carried_on_too(vendors: Vendors, path: Path) -> None:
+    """Whether or not it had been admitted when its engine ended."""
+    for vendor in vendors:
+        vendor.hold()
+    with Planhub.open(configured(vendors), database=path) as hub:
+        future = hub.submit(PROMPT, idempotency_key="k")
+    for vendor in vendors:
+        vendor.release()
+    assert [(row.id, row.status) for row in journal.runs(path)] == [(future.run_id, "running")]
+    with Planhub.open(configured(vendors), database=path) as hub:
+        assert hub.plan(PROMPT, idempotency_key="k").id == future.run_id
