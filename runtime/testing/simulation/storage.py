@@ -76,10 +76,14 @@ class Durable:
     accounts: dict[Place, Standing] = field(default_factory=dict)
     attempts: dict[str, AttemptRow] = field(default_factory=dict)
     runs: dict[str, RunRow] = field(default_factory=dict)
+    _reopened: dict[str, tuple[str, int, bytes]] = field(default_factory=dict)
 
     def apply(self, writes: tuple[Write, ...]) -> None:
         for write in writes:
             self._write(write)
+        for run in self._reopened:
+            self.broken(f"{run} begins again, but it has ended")
+        self._reopened.clear()
 
     def recover(self, at: float) -> tuple[Account, ...]:
         """A new epoch begins; returns the accounts that still matter."""
@@ -154,7 +158,7 @@ class Durable:
         """`steps` replace its journal, which must not lose any of it."""
         row = self.runs.setdefault(order.run, RunRow(order))
         if row.status not in ("running", "interrupted"):
-            self.broken(f"{order.run} begins again, but it has ended")
+            self._reopened[order.run] = (row.status, row.http_status, row.body)
         if tuple(row.steps) != steps[: len(row.steps)]:
             self.broken(f"{order.run} begins with {len(steps)} steps, it had {len(row.steps)}")
         row.status, row.steps = "running", list(steps)
@@ -193,10 +197,10 @@ class Durable:
         row = self.runs.get(write.run)
         if row is None:
             return  # refused before it was begun
-        again = (row.status, row.http_status, row.body)
-        if again == (write.status, write.http_status, write.body):
-            return  # the ledger fell over the news, and was told again
-        if row.status not in ("running", "interrupted"):
+        ended = self._reopened.pop(write.run, (row.status, row.http_status, row.body))
+        if ended == (write.status, write.http_status, write.body):
+            pass  # the ledger fell over the news, and was told again
+        elif ended[0] not in ("running", "interrupted"):
             self.broken(f"{write.run} ends twice")
         row.status, row.http_status, row.body = write.status, write.http_status, write.body
 
