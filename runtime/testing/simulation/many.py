@@ -16,6 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from runtime.testing.simulation.world import Simulation, command
 
 SEEDS_AT_ONCE = 25
+SEEDS_PER_LINE = 500
+"""How often a log, which shows no bar, has a line."""
+
 WIDEST = 240
 
 
@@ -59,8 +62,10 @@ def search(seeds: range, jobs: int, console: Console) -> bool:
     failed = 0
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         bar = progress.add_task("seeds", total=len(seeds))
-        for seed, violations in results(seeds, jobs):
+        for done, (seed, violations) in enumerate(results(seeds, jobs), 1):
             progress.advance(bar)
+            if done % SEEDS_PER_LINE == 0 and not console.is_terminal:
+                console.print(f"{done} seeds tried, {failed} with a broken rule")
             if violations:
                 failed += 1
                 console.print(f"seed {seed}: {violations[0]}", markup=False, style="red")

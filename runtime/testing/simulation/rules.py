@@ -13,7 +13,8 @@ the journal has its settlement beside it, for what the vendor billed; steps have
 between the beginning and the end of their run, and answer no question twice; a run ends once.
 (:class:`~runtime.testing.simulation.storage.Durable` sees to what a single row says.)
 
-After a crash: whatever a vendor was heard to bill counts as spent.
+After a crash: whatever a vendor was heard to bill counts as spent; at the end it is within the
+limits of its run, whichever processes the run went on in.
 
 When all is quiet: nothing is held, leased, reserved, waiting, or watched; the books agree with the
 settlements, the journal with the replies, and everybody who asked was answered.
@@ -61,6 +62,7 @@ class Rules:
         self._answers: dict[str, Answer] = {}
         self._overbilled: defaultdict[str, int] = defaultdict(int)
         self._billed: defaultdict[Place, int] = defaultdict(int)
+        self._billed_run: defaultdict[str, int] = defaultdict(int)
         self._heard: set[str] = set()
         self._not_durable: set[str] = set()
         self._last_events: Counter[str] = Counter()
@@ -253,6 +255,9 @@ class Rules:
         for id, run in durable.runs.items():
             if run.status == "running":
                 self._broken(f"{id} never ended in the journal")
+            limit, billed = run.order.limit_nano, self._billed_run[f"run:{id}"]
+            if limit is not None and billed > limit + self._overbilled[f"run:{id}"]:
+                self._broken(f"vendors billed {billed} to {id}, its limit is {limit}")
 
     def check_quiet(self, system: System, durable: Durable) -> None:
         """No request is under way any more."""
@@ -291,6 +296,7 @@ class Rules:
             self._broken(f"{attempt} is answered twice")
         self._heard.add(attempt)
         if (price := self._prices[self._models[attempt]]) is not None:
+            self._billed_run[run_of(attempt)] += cost_nano(usage, price)
             for place in self._charged.get(attempt, ()):
                 self._billed[place] += cost_nano(usage, price)
 
