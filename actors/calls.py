@@ -128,7 +128,9 @@ class Calls:
             attempt.wanted = None
             if attempt.stage is Stage.RESERVING:
                 self._release(attempt)
-            elif attempt.stage is not Stage.CHECKING:
+            elif attempt.stage is Stage.CHECKING:
+                self._ctx.abort(attempt.id)
+            else:
                 self._ctx.tell(attempt.pool, CancelCall(attempt.id))
 
     def cancel_all(self) -> None:
@@ -224,7 +226,7 @@ class Calls:
         attempt.answer = answer
         attempt.latency_ms = completed.latency_s * 1000
         schema = attempt.call.schema
-        if schema is None:
+        if schema is None or attempt.wanted is None:  # nobody will read what was given up
             self._answered(attempt, ())
         elif (found := json_in(answer.text)) is None:
             self._answered(attempt, (NOT_JSON,))

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.domain.model import Usage
 from actors.domain.schema import MOST_BYTES, check_schema, is_heavy, problems
-from actors.errors import BadRequest, SchemaNotMet
+from actors.errors import BadRequest, Cancelled, SchemaNotMet
 from runtime import Planhub
 from runtime.testing import RecordedCall, Reply
 from runtime.validation.validator import TOO_LONG
@@ -21,6 +22,7 @@ from tests.end_to_end.rig import (
     Vendors,
     configured,
     held_nano,
+    is_at_rest,
     nano,
     scripted_vendors,
     spent_nano,
@@ -149,6 +151,20 @@ def test_a_bomb_that_its_author_takes_back(vendors: Vendors) -> None:
         result = hub.plan("Why?", output_schema=BOMB)
     assert (result.status, result.output) == ("complete", "aaaa")
     assert [call.role for call in result.calls] == ["answer", "repair"]
+
+
+def test_a_run_is_cancelled_while_its_bomb_burns(vendors: Vendors) -> None:
+    """It need not wait for the worker; the answer was complete, and is paid for as billed."""
+    vendors.openai.answers(Reply(FUSE, Usage(input=100, output=7)))
+    with Planhub.open(configured(vendors, models=(GPT,))) as hub:
+        bombed = hub.submit("Why?", output_schema=BOMB)
+        assert until(lambda: len(vendors.openai.calls) == 1 and is_at_rest(hub, "openai"))
+        assert bombed.cancel()
+        with pytest.raises(Cancelled) as cancelled:
+            bombed.result(PATIENCE_S)
+        (call,) = cancelled.value.calls or ()
+        assert (call["output_tokens"], call["estimated"]) == (7, False)
+        assert (held_nano(hub), spent_nano(hub)) == (0, nano(call["cost_usd"]))
 
 
 @pytest.fixture
