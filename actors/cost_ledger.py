@@ -195,7 +195,11 @@ class CostLedger(Actor):
             if amount := balance.lease_more():
                 self._commits.lease(balance, amount)
             covered = covered and balance.is_covered
-        if covered or (isinstance(held, Hold) and held.run.answered and not held.beyond_pot):
+        if isinstance(held, Hold) and not held.run.lasting:
+            covered = covered or (held.run.answered and not held.beyond_pot)
+        elif isinstance(held, Hold):
+            covered = False  # no lease tells the next engine what its run had sent
+        if covered:
             self._answer(asked)
         else:
             self._commits.answer_after(asked)

@@ -32,7 +32,10 @@ RUN_WINDOW = "run"
 
 @dataclass(eq=False, slots=True)
 class RunAccounts:
-    """The accounts of a run: its `own`, and those it shares with other runs."""
+    """The accounts of a run: its `own`, and those it shares with other runs.
+
+    `lasting` says that its own limit must hold across restarts, because it may be carried on.
+    """
 
     id: str
     key: str | None
@@ -42,6 +45,7 @@ class RunAccounts:
     shared: tuple[Balance, ...]
     pot: int = 0
     answered: bool = False
+    lasting: bool = False
     attempts: dict[str, None] = field(default_factory=dict)
 
     @property
@@ -132,6 +136,7 @@ class Books:
             return short
         run.pot = max(least, min(want, *(balance.room for balance in run.balances)))
         run.hold(run.pot)
+        run.lasting = order.wanted and order.limit_nano is not None
         self.runs[run.id] = run
         return run
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from actors.protocol import (
+    Admit,
     Admitted,
     AttemptReleased,
     AttemptReserved,
@@ -642,6 +643,18 @@ def test_a_ledger_that_stops_returns_its_leases() -> None:
     while desk.inbox:
         desk.store()
     assert desk.stored() == (30, 60)
+
+
+def test_what_a_run_sends_that_may_be_carried_on_is_written_down_before() -> None:
+    """Its own limit has no lease: the next engine knows what was sent from the journal alone."""
+    desk = Desk()
+    order = Order("a", "vote", b"[]", 0, 60.0, 0, limit_nano=1_000, wanted=True)
+    desk.tell(Admit("run:a", "a", order, 100, 100, desk.context.time + 60))
+    desk.store_all()
+    assert desk.reserve("a.1", 40) == []
+    answers = desk.store()
+    assert [type(answer) for answer in answers] == [Reserved]
+    assert [write.attempt for write in desk.writes(AttemptReserved)] == ["a.1"]
 
 
 def test_nothing_follows_a_commit_that_storage_fell_over() -> None:
