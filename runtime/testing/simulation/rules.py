@@ -224,8 +224,8 @@ class Rules:
 
     def check_bills(self, durable: Durable) -> None:
         for place, billed in self._billed.items():
-            spent = durable.standing(place).spent
-            if billed > spent + durable.standing(place).leased:
+            spent, leased = durable.standing(place).spent, durable.standing(place).leased
+            if billed > spent + leased + self._overbilled[place[0]]:
                 self._broken(f"vendors billed {billed} to {place}, but only {spent} is spent")
 
     def check_ends(self, durable: Durable) -> bool:
