@@ -40,9 +40,7 @@ from actors.protocol import (
 from actors.provider_pool import ProviderPool
 from actors.router import Router
 from actors.tree import Parts, orchestrator, pool_address, run_address, tree
-from runtime.kernel import ActorStopped, Future, System
-from runtime.kernel.blocking import BlockingCell
-from runtime.kernel.cell import Cell
+from runtime.kernel import ActorStopped, Future
 from runtime.testing.simulation.rules import Rules, ledger_of
 from runtime.testing.simulation.scenario import (
     ARRIVALS_S,
@@ -55,6 +53,7 @@ from runtime.testing.simulation.scenario import (
     Scenario,
     scenario,
 )
+from runtime.testing.simulation.shuffled import ShuffledSystem
 from runtime.testing.simulation.storage import Disk, Durable, SimulatedStorage
 from runtime.testing.simulation.vendors import Ending, Vendors
 
@@ -76,42 +75,6 @@ SUMS_EVERY = 32
 
 class Violation(AssertionError):
     """Rules were broken; the text says which, and how to see it again."""
-
-
-class ShuffledSystem(System):
-    """Lets an actor have its turn before others that were ready earlier: any order is allowed."""
-
-    def __init__(self, shuffled: Callable[[], bool], **ports: Any) -> None:
-        super().__init__(**ports)
-        self._shuffled = shuffled
-        self.accepted: dict[Address, int] = {}
-        self.watch: Callable[[Address, Message], None] = lambda _, __: None
-
-    def deliver(self, to: Address, message: Message) -> None:
-        self.watch(to, message)
-        super().deliver(to, message)
-
-    def enlist(self, cell: Cell | BlockingCell) -> None:
-        """Counts what enters its mailbox."""
-        super().enlist(cell)
-        accept, address = cell.accept, cell.address
-        self.accepted[address] = 0
-
-        def counted(data: bytes) -> None:
-            self.accepted[address] += 1
-            accept(data)
-
-        setattr(cell, "accept", counted)  # noqa: B010  a method, to mypy
-
-    def lost(self) -> list[Address]:
-        """Whose mailbox has had more messages than it has, or than were taken from it."""
-        cells = self.cells.items()
-        return [address for address, cell in cells if cell.position != self.accepted[address]]
-
-    def ready(self, cell: Cell) -> None:
-        super().ready(cell)
-        if len(self._ready) > 1 and self._shuffled():
-            self._ready.rotate(1)
 
 
 @dataclass
