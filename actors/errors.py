@@ -64,14 +64,6 @@ class PlanError(Exception):
         self.partial = partial
         self.retry_after_s = retry_after_s
 
-    @property
-    def error_code(self) -> str:
-        return self.code
-
-    @property
-    def status(self) -> int:
-        return self.http_status
-
 
 class BadRequest(PlanError):
     """The request is malformed; nothing was done.  However long what is complained of, the text is

@@ -500,7 +500,7 @@ class Orchestrator(Actor):
             return "running", 503
         if isinstance(outcome, Result):
             return ("degraded" if outcome.degraded else "complete"), 200
-        return ("cancelled" if isinstance(outcome, Cancelled) else "failed"), outcome.status
+        return ("cancelled" if isinstance(outcome, Cancelled) else "failed"), outcome.http_status
 
     def _ended(self) -> None:
         if self._phase is Phase.ENDING:
@@ -515,7 +515,7 @@ class Orchestrator(Actor):
             self._narrator.run_finished(body)
             self.ctx.reply(asked, Finished(asked.ticket, body, status, cost, calls))
         else:
-            code, http_status = outcome.error_code, outcome.status
+            code, http_status = outcome.code, outcome.http_status
             self._narrator.run_failed(body, http_status)
             self.ctx.reply(asked, Failed(asked.ticket, http_status, code, body, cost, calls))
         self.ctx.stop()

@@ -164,7 +164,7 @@ class Runs:
             future.set(body)
 
     def failed(self, run_id: str, error: PlanError) -> None:
-        status: RunStatus = "cancelled" if error.error_code == "cancelled" else "failed"
+        status: RunStatus = "cancelled" if error.code == "cancelled" else "failed"
         for future in self._end(run_id, status, None, error_body(error)):
             future.fail(error)
 

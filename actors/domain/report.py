@@ -39,7 +39,7 @@ def error_body(
     order: Order, error: PlanError, cost: RunCost, calls: Sequence[CallRecord], partial: str | None
 ) -> bytes:
     """The JSON of an error; what was done and paid by then is in it."""
-    body: dict[str, Any] = {"error": error.text, "code": error.error_code, "id": order.run}
+    body: dict[str, Any] = {"error": error.text, "code": error.code, "id": order.run}
     if order.request_id is not None:
         body["request_id"] = order.request_id
     if isinstance(error, BudgetExceeded):

@@ -42,5 +42,5 @@ def exit_status(error: Exception) -> int:
 def one_line(error: Exception) -> str:
     """What went wrong and what to do about it."""
     text = " ".join(str(error).split())
-    hint = _HINTS.get(error.error_code) if isinstance(error, PlanError) else None
+    hint = _HINTS.get(error.code) if isinstance(error, PlanError) else None
     return f"{text}; {hint}" if hint else text

@@ -142,7 +142,7 @@ def _other_response(recorded: bytes, replayed: bytes) -> Iterator[str]:
 
 def _other_error(status: str, body: _Body, error: PlanError | StrategyFailed) -> Iterator[str]:
     """A cancelled run ends as that, whatever its strategy made of it."""
-    code = error.error_code if isinstance(error, PlanError) else "internal"
+    code = error.code if isinstance(error, PlanError) else "internal"
     yield from _unequal("code", body.code, "cancelled" if status == "cancelled" else code)
     if isinstance(error, PlanError) and error.partial is not None:
         yield from _unequal("partial", body.partial, error.partial)

@@ -92,7 +92,7 @@ def refused(schema: bytes) -> bool:
     try:
         check_schema(schema)
     except BadRequest as refusal:
-        return refusal.error_code == "bad_schema"
+        return refusal.code == "bad_schema"
     return False
 
 

@@ -132,7 +132,7 @@ def test_another_request_is_refused(hub: Planhub, fields: dict[str, Any]) -> Non
     hub.plan(PROMPT, idempotency_key="k")
     with pytest.raises(Conflict, match="idempotency key used with another request") as told:
         hub.plan(PROMPT, idempotency_key="k", **fields)
-    assert (told.value.status, told.value.error_code) == (409, "idempotency_conflict")
+    assert (told.value.http_status, told.value.code) == (409, "idempotency_conflict")
 
 
 def test_a_name_is_a_key_s_own(vendors: Vendors, hub: Planhub) -> None:

@@ -115,7 +115,7 @@ def test_a_damaged_journal_is_not_carried_on(
         assert text in error["error"]
         with pytest.raises(PlanError, match=text) as told:
             hub.plan(PROMPT, mode="vote", idempotency_key="k")
-    assert (told.value.status, told.value.error_code) == (500, code)
+    assert (told.value.http_status, told.value.code) == (500, code)
     assert len(vendors.calls) == 4
 
 
@@ -154,7 +154,7 @@ def test_what_nobody_wants_is_cancelled(vendors: Vendors, path: Path) -> None:
         asked(vendors, 4)
     with pytest.raises(PlanError) as told:
         future.result(PATIENCE_S)
-    assert told.value.error_code == "cancelled"
+    assert told.value.code == "cancelled"
     assert [row.status for row in journal.runs(path)] == ["cancelled"]
 
 

@@ -157,7 +157,7 @@ class _Pages:
         try:
             return self._access.admit(request.headers, "plan")
         except BadRequest as error:
-            if error.status != 403:
+            if error.http_status != 403:
                 raise
             return self._access.admit(request.headers, "admin")
 

@@ -34,13 +34,13 @@ def reply_json(value: Any, status: int = 200, **headers: str) -> Response:
 
 def reply_error(error: PlanError, **headers: str) -> Response:
     """The body, the status and the headers that tell a client of an error."""
-    if error.status in (429, 503):
+    if error.http_status in (429, 503):
         headers["retry_after"] = str(max(1, ceil(error.retry_after_s or 1)))
-    if error.status == 401:
+    if error.http_status == 401:
         headers["www_authenticate"] = "Bearer"
-    if error.status in (408, 413):
+    if error.http_status in (408, 413):
         headers["connection"] = "close"
-    return reply(error_body(error), error.status, **headers)
+    return reply(error_body(error), error.http_status, **headers)
 
 
 def answering(endpoint: Endpoint) -> Endpoint:

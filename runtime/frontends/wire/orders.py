@@ -195,7 +195,7 @@ def _canonical(schema: dict[str, Any] | str) -> bytes:
         try:
             schema = parse(schema, "output_schema")
         except BadRequest as error:
-            why = "not JSON" if error.error_code == "bad_json" else error.text
+            why = "not JSON" if error.code == "bad_json" else error.text
             raise _bad_schema(why) from error
     if not isinstance(schema, dict):
         raise _bad_schema(f"it must be an object, got {show(schema)}")

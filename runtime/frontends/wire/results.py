@@ -118,7 +118,7 @@ def error_body(error: PlanError) -> bytes:
     return msgspec.json.encode(
         ErrorBody(
             error=error.text,
-            code=error.error_code,
+            code=error.code,
             id=error.run,
             cost=error.cost,
             calls=error.calls,

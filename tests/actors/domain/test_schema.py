@@ -96,7 +96,7 @@ def test_a_schema_is_refused_with_the_reason(schema: Any, why: str) -> None:
     """400 `bad_schema`: before anything is paid."""
     with pytest.raises(BadRequest, match=f"invalid output_schema: .*{why}") as caught:
         check_schema(encoded(schema))
-    assert caught.value.error_code == "bad_schema"
+    assert caught.value.code == "bad_schema"
     assert len(caught.value.text) < 400
 
 

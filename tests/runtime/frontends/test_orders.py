@@ -24,7 +24,7 @@ def order(edge: Edge = EDGE, prompt: Any = "hi", **fields: Any) -> Order:
 def refusal(edge: Edge = EDGE, **fields: Any) -> tuple[str, str]:
     with pytest.raises(BadRequest) as caught:
         order(edge, **fields)
-    return caught.value.error_code, caught.value.text
+    return caught.value.code, caught.value.text
 
 
 def test_a_bare_request_is_planning() -> None:
@@ -213,7 +213,7 @@ def test_two_schemas_must_be_one() -> None:
     )
     with pytest.raises(BadRequest) as caught:
         to_order(request, EDGE, run="r", seed=1, created=1)
-    assert caught.value.error_code == "bad_request"
+    assert caught.value.code == "bad_request"
     assert "output_schema" in caught.value.text
 
 

@@ -23,7 +23,7 @@ def body(**parts: Any) -> bytes:
 def refusal(given: bytes, content_type: str | None = "application/json") -> tuple[int, str, str]:
     with pytest.raises(BadRequest) as caught:
         decode(given, content_type)
-    return caught.value.status, caught.value.error_code, caught.value.text
+    return caught.value.http_status, caught.value.code, caught.value.text
 
 
 def nested(levels: int) -> Any:
