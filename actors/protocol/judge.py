@@ -1,0 +1,64 @@
+"""To the Judge, and its answers."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from actors.base import Command, Down, Message
+
+
+class BuildBallot(Command, frozen=True, gc=False):
+    """Put candidates before a judge: `question` is the conversation, `texts` in voters' order."""
+
+    question: bytes
+    texts: tuple[str, ...]
+    seed: int
+
+
+class BallotBuilt(Message, frozen=True, gc=False):
+    """What to send to the judge.
+
+    `labels[i]` is the label of candidate i; `order` the rotation they are shown in, recorded.
+    """
+
+    ticket: str
+    messages: bytes
+    schema: bytes
+    labels: tuple[str, ...]
+    order: tuple[int, ...]
+
+
+class ReadVerdict(Command, frozen=True, gc=False):
+    """What did the judge say?  `repaired` when this is its second try."""
+
+    model: str
+    text: str
+    labels: tuple[str, ...]
+    messages: bytes
+    repaired: bool = False
+
+
+class Verdict(Message, frozen=True, gc=False):
+    """A readable verdict: `choice` is a candidate's index, `tie` or `none`."""
+
+    ticket: str
+    choice: int | Literal["tie", "none"]
+    reason: str
+
+
+class RepairVerdict(Message, frozen=True, gc=False):
+    """It could not be read: ask the same judge once more with these messages."""
+
+    ticket: str
+    messages: bytes
+    problem: str
+
+
+class VerdictUnreadable(Message, frozen=True, gc=False):
+    """It could not be read after its repair: the next judge, or none."""
+
+    ticket: str
+    problem: str
+
+
+JudgeMessage: TypeAlias = BuildBallot | ReadVerdict | Down
