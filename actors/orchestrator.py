@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from enum import IntEnum, auto
-from typing import Any, ClassVar, Literal, TypeAlias, assert_never
+from typing import Any, ClassVar, TypeAlias, assert_never
 
 from msgspec.structs import replace
 
@@ -27,11 +27,9 @@ from actors.attempt import Attempt
 from actors.base import Actor, Address, Context, Down, Message, Overloaded
 from actors.calls import ABSENT, Calls, RetryDue
 from actors.domain.admission import demand, share_out
-from actors.domain.money import usd
-from actors.domain.report import error_body, result_body
+from actors.ending import budget_error, cancelled, cost_of, ending
 from actors.errors import (
     BudgetExceeded,
-    Cancelled,
     DeadlineExceeded,
     Draining,
     Internal,
@@ -50,13 +48,10 @@ from actors.protocol import (
     Cancel,
     Completed,
     EndRun,
-    Failed,
-    Finished,
     GetStatus,
     OrchestratorMessage,
     Order,
     Park,
-    Record,
     Refused,
     RepairVerdict,
     Reserved,
@@ -70,6 +65,7 @@ from actors.protocol import (
     VerdictUnreadable,
 )
 from actors.questions import Questions
+from actors.run_journal import RunJournal
 from actors.strategies import STRATEGIES
 from actors.strategies.actions import (
     Action,
@@ -84,7 +80,7 @@ from actors.strategies.actions import (
     StartCall,
     StrategyFailed,
 )
-from actors.strategies.journal import Told, answer_step, carry_on, expire_step, give_up_step
+from actors.strategies.journal import Told, carry_on
 from actors.strategies.plan import Chosen, Finish, Outcome, Result, UnansweredKind
 from actors.strategies.run import Run
 
@@ -152,16 +148,15 @@ class Orchestrator(Actor):
         self._questions: Questions
         self._todo: deque[Action] = deque()
         self._performing = False
-        self._steps = 0
-        self._unrecorded: list[Step] = []
+        self._journal: RunJournal
         self._first: list[StartCall] = []
         self._finish: Finish | None = None
         self._needed_nano = 0
         self._outcome: Result | PlanError
+        self._ending: Ending
         self._defect: StrategyFailed | None = None
         self._cancelled = False
         self._parked = False
-        self._on_record = False
 
     def __repr__(self) -> str:
         if not hasattr(self, "_order"):
@@ -224,7 +219,7 @@ class Orchestrator(Actor):
         self._begin, self._order = begin, order
         self._deadline = self.ctx.now() + order.latency_s
         self._calls = Calls(self.ctx, order, self._deadline, self, begin.records, begin.attempts)
-        self._steps = len(begin.steps)
+        self._journal = RunJournal(self.ctx, order.run, begin.steps)
         self._narrator = Narrator(self.ctx, order)
         self._questions = Questions(self.ctx, order)
         self._run = Run(STRATEGIES[order.mode](order))
@@ -315,31 +310,20 @@ class Orchestrator(Actor):
 
     def _resume(self, ticket: str, answer: Told) -> None:
         if (key := self._questions.answered(ticket)) is not None:
-            self._record(answer_step(self._next_step(), key, answer))
+            self._journal.answered(key, answer)
             self._perform(self._run.resume(key, answer))
 
-    # --- the journal, and what is no answer ---
+    # --- what is no answer ---
 
     def _expire(self, key: int) -> None:
         if actions := self._run.expire(key):
-            self._record(expire_step(self._next_step(), key))
+            self._journal.expired(key)
             self._perform(actions)
 
     def _give_up(self, kind: UnansweredKind) -> None:
         if actions := self._run.give_up(kind):
-            self._record(give_up_step(self._next_step(), kind))
+            self._journal.given_up(kind)
             self._perform(actions)
-
-    def _record(self, step: Step) -> None:
-        """For the journal, which begins with the run's admission."""
-        if self._phase < Phase.CALLING:
-            self._unrecorded.append(step)
-        else:
-            self.ctx.tell("ledger", Record(self._order.run, (step,)))
-
-    def _next_step(self) -> int:
-        self._steps += 1
-        return self._steps
 
     # --- admission ---
 
@@ -365,9 +349,7 @@ class Orchestrator(Actor):
         if self._phase is not Phase.ADMITTING:
             return
         self._phase = Phase.CALLING
-        self._on_record = True
-        if self._unrecorded:
-            self.ctx.tell("ledger", Record(self._order.run, tuple(self._unrecorded)))
+        self._journal.open()
         first, self._first = self._first, []
         calls = [start.call for start in first]
         shares = share_out(admitted.granted_nano, calls, self._finish)
@@ -432,7 +414,7 @@ class Orchestrator(Actor):
     # --- what Calls tells ---
 
     def step(self, key: int, outcome: Outcome) -> Step:
-        return answer_step(self._next_step(), key, outcome)
+        return self._journal.answer(key, outcome)
 
     def call_ended(self, key: int, outcome: Outcome) -> None:
         self._perform(self._run.resume(key, outcome))
@@ -458,14 +440,14 @@ class Orchestrator(Actor):
         """Whoever waited in vain for books that were not open yet had no time left."""
         if refused.owner == "storage" and self.ctx.now() >= self._deadline:
             return DeadlineExceeded("deadline exceeded")
-        return _budget_error(refused)
+        return budget_error(refused)
 
     def _close(self, outcome: Result | PlanError) -> None:
         """The outcome is known; the end waits for what is still on the wire."""
         if self._phase >= Phase.CLOSING:
             return
         self._phase = Phase.CLOSING
-        self._outcome = _cancelled(outcome) if self._cancelled else outcome
+        self._outcome = cancelled(outcome) if self._cancelled else outcome
         self._questions.clear()
         self.ctx.after(GRACE_S, GraceOver())
 
@@ -473,34 +455,17 @@ class Orchestrator(Actor):
         if self._phase is not Phase.CLOSING or not self._calls.idle:
             return
         self._phase = Phase.ENDING
-        self._body = self._report()
+        tally, outcome = self._calls.tally, self._outcome
+        self._ending = ending(self._order, outcome, tally, self._cost(), self._parked)
         self.ctx.after(END_S, EndOver())
         self._tell_end()
 
     def _tell_end(self) -> None:
-        status, http_status = self._status_codes()
-        end = EndRun(self.ctx.address, self._order.run, status, self._body, http_status)
-        if not self._on_record and (self._parked or self._begin.steps):
-            steps = (*self._begin.steps, *self._unrecorded)
-            end = replace(end, order=self._order, steps=steps)
+        ended, run = self._ending, self._order.run
+        end = EndRun(self.ctx.address, run, ended.status, ended.body, ended.http_status)
+        if not self._journal.is_open and (self._parked or self._begin.steps):
+            end = replace(end, order=self._order, steps=self._journal.unopened)
         self.ctx.tell("ledger", end)
-
-    def _report(self) -> bytes:
-        cost, outcome = self._cost(), self._outcome
-        calls = sorted(self._calls.tally.records, key=lambda record: record.started_ms)
-        if isinstance(outcome, Result):
-            reasons = dict.fromkeys((*outcome.reasons, *self._calls.tally.remarks))
-            return result_body(self._order, outcome, cost, calls, list(reasons))
-        partial = outcome.partial or self._calls.tally.partial
-        return error_body(self._order, outcome, cost, calls, partial)
-
-    def _status_codes(self) -> tuple[Any, int]:
-        outcome = self._outcome
-        if self._parked:
-            return "running", 503
-        if isinstance(outcome, Result):
-            return ("degraded" if outcome.degraded else "complete"), 200
-        return ("cancelled" if isinstance(outcome, Cancelled) else "failed"), outcome.http_status
 
     def _ended(self) -> None:
         if self._phase is Phase.ENDING:
@@ -508,47 +473,18 @@ class Orchestrator(Actor):
 
     def _answer(self) -> None:
         """Tells the asker and the watchers, once all of it is on record."""
-        asked, body, outcome = self._begin, self._body, self._outcome
-        cost, calls = self._cost(), len(self._calls.tally.records)
-        if isinstance(outcome, Result):
-            status: Literal["complete", "degraded"] = "degraded" if outcome.degraded else "complete"
-            self._narrator.run_finished(body)
-            self.ctx.reply(asked, Finished(asked.ticket, body, status, cost, calls))
+        ended = self._ending
+        if isinstance(ended.outcome, Result):
+            self._narrator.run_finished(ended.body)
         else:
-            code, http_status = outcome.code, outcome.http_status
-            self._narrator.run_failed(body, http_status)
-            self.ctx.reply(asked, Failed(asked.ticket, http_status, code, body, cost, calls))
+            self._narrator.run_failed(ended.body, ended.http_status)
+        self.ctx.reply(self._begin, ended.reply(self._begin.ticket))
         self.ctx.stop()
         if self._defect is not None:
             raise self._defect
 
-    # --- small change ---
-
     def _cost(self) -> RunCost:
-        """What the run has cost; a refusal of money shows the limit it was refused by."""
         tally, refused = self._calls.tally, self._calls.refused
-        if self._phase < Phase.CLOSING or not isinstance(self._outcome, BudgetExceeded):
+        if self._phase < Phase.CLOSING:
             return RunCost(tally.spent_nano, self._order.limit_nano, tally.estimated)
-        if refused is not None:
-            limit, spent = refused.limit_nano, refused.spent_nano
-            return RunCost(spent, limit, tally.estimated, refused.held_nano, refused.needed_nano)
-        return RunCost(
-            tally.spent_nano, self._order.limit_nano, tally.estimated, 0, self._needed_nano
-        )
-
-
-def _cancelled(outcome: Result | PlanError) -> PlanError:
-    """What a cancelled run ends in; nothing that was paid for is kept from its user."""
-    text = outcome.text if isinstance(outcome, Result) else outcome.partial
-    return Cancelled("cancelled", partial=text)
-
-
-def _budget_error(refused: Refused) -> PlanError:
-    if refused.owner == "storage":
-        return Internal("internal error: the books cannot be written")
-    limit, spent = usd(refused.limit_nano), usd(refused.spent_nano)
-    held, needed = usd(refused.held_nano), usd(refused.needed_nano)
-    return BudgetExceeded(
-        f"budget exceeded: the {refused.owner}'s limit is {limit:.6f} USD, {spent:.6f} is spent,"
-        f" {held:.6f} is held, and {needed:.6f} is needed"
-    )
+        return cost_of(self._order, self._outcome, tally, refused, self._needed_nano)
