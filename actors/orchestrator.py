@@ -27,7 +27,7 @@ from actors.attempt import Attempt
 from actors.base import Actor, Address, Context, Down, Message, Overloaded
 from actors.calls import ABSENT, Calls, RetryDue
 from actors.domain.admission import demand, share_out
-from actors.ending import budget_error, cancelled, cost_of, ending
+from actors.ending import Ending, budget_error, cancelled, cost_of, ending
 from actors.errors import (
     BudgetExceeded,
     DeadlineExceeded,
