@@ -56,7 +56,7 @@ def read(body: bytes) -> Order | None:
         told = msgspec.json.decode(error_body(order))
         assert told["code"]
         assert 0 < len(told["error"]) < 2 * MOST_COMPLAINT
-        assert 400 <= order.status < 500
+        assert 400 <= order.http_status < 500
         return None
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(order), type=Order) == order
     return order
