@@ -22,6 +22,8 @@ from runtime.testing.wire import Format, RecordedCall
 MOST_CONNECTIONS = 4_096
 MOST_HEAD = 65_536
 MOST_BODY = 67_108_864
+TURNS_TO_CLOSE = 5
+"""Of the loop, for sockets that are being closed as it ends."""
 MOST_SENT = 1_073_741_824
 """Bytes after which even a `huge` answer ends."""
 
@@ -158,7 +160,6 @@ class ScriptedVendor:
         self._stopping = asyncio.Event()
         self._released = asyncio.Event()
         tasks: set[asyncio.Task[None]] = set()
-
         transports: WeakSet[asyncio.WriteTransport] = WeakSet()
 
         def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -174,13 +175,15 @@ class ScriptedVendor:
         ready.set()
         await self._stopping.wait()
         server.close()
-        for task in tasks:
+        left = asyncio.all_tasks() - {asyncio.current_task()}  # also those accepted just now
+        for task in left:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
         for transport in transports:  # what is still to be written is wanted by nobody
             transport.abort()
         await server.wait_closed()
-        await asyncio.sleep(0)  # lets the loop close the sockets
+        for _ in range(TURNS_TO_CLOSE):
+            await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.open_connections >= MOST_CONNECTIONS:
