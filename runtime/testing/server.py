@@ -175,10 +175,13 @@ class ScriptedVendor:
         ready.set()
         await self._stopping.wait()
         server.close()
-        left = asyncio.all_tasks() - {asyncio.current_task()}  # also those accepted just now
-        for task in left:
+        accepting = asyncio.all_tasks() - tasks - {asyncio.current_task()}
+        if accepting:  # what is being accepted just now is let in, to be closed like the rest
+            await asyncio.wait(accepting, timeout=1.0)
+        await asyncio.sleep(0)
+        for task in list(tasks):
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for transport in transports:  # what is still to be written is wanted by nobody
             transport.abort()
         await server.wait_closed()
