@@ -18,7 +18,7 @@ Rules that every actor follows:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -50,10 +50,14 @@ class Overloaded(Message, frozen=True, gc=False):
     ticket: str
 
 
+ABSENT = "absent"
+"""The reason of a :class:`Down` when nobody is at the address at all."""
+
+
 class Down(Message, frozen=True, gc=False):
     """An actor that this one monitors has ended; system lane.
 
-    `reason` is `"normal"`, `"killed"`, or the text of the exception that ended it.
+    `reason` is `"normal"`, `"killed"`, :data:`ABSENT`, or the text of the exception that ended it.
     """
 
     address: Address
@@ -191,4 +195,3 @@ class SupervisorSpec:
     backoff_s: float = 0.05
     backoff_max_s: float = 5.0
     restart: Restart = Restart.PERMANENT
-    notes: str = field(default="", compare=False)

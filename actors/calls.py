@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from actors.attempt import Attempt, Stage, Wanted
-from actors.base import Context, Message
+from actors.base import ABSENT, Context, Message
 from actors.domain import retry
 from actors.domain.admission import Share, quote
 from actors.domain.pricing import input_estimate
@@ -42,9 +42,6 @@ from actors.protocol import (
 )
 from actors.strategies.plan import Answered, Call, Outcome, Unanswered, UnansweredKind
 from actors.tally import Tally
-
-ABSENT = "absent"
-"""The reason of a Down when nobody is there."""
 
 RETRY_ALLOWANCE = 12
 """Attempts beyond the first of each call, for all calls of a run together."""

@@ -24,8 +24,8 @@ from typing import Any, ClassVar, TypeAlias, assert_never
 from msgspec.structs import replace
 
 from actors.attempt import Attempt
-from actors.base import Actor, Address, Context, Down, Message, Overloaded
-from actors.calls import ABSENT, Calls, RetryDue
+from actors.base import ABSENT, Actor, Address, Context, Down, Message, Overloaded
+from actors.calls import Calls, RetryDue
 from actors.domain.admission import demand, share_out
 from actors.ending import Ending, budget_error, cancelled, cost_of, ending
 from actors.errors import (

@@ -36,7 +36,7 @@ class Usage(Struct, frozen=True, gc=False, array_like=True):
 class Model(Struct, frozen=True, gc=False, array_like=True):
     """A configured model.  `weight` is its capability, 0 to 10; sizes are in tokens.
 
-    `price` is None when nobody knows it; `free` models have a price of zero.  `input_limit` and
+    `price` is None when nobody knows it; `free` models have a price of zero.  `context_tokens` and
     `max_output_tokens` are None when unknown.  `family` groups models that think alike.
     """
 

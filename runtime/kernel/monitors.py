@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.base import Address, Down
+from actors.base import ABSENT, Address, Down
 from runtime.kernel.cell import Cell
 from runtime.kernel.codec import encode
 from runtime.kernel.lifecycle import Lifecycle
@@ -32,7 +32,7 @@ class Monitors:
         """Has `watcher` told of the next end of `address`; at once if nobody is there."""
         watched = self._find(address)
         if watched is None:
-            watcher.accept_urgent(encode(Down(address, "absent")))
+            watcher.accept_urgent(encode(Down(address, ABSENT)))
             return
         self.watch(watcher.address, watched)
         if watcher.watching is None:
