@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from actors.addresses import pool_address
 from actors.base import Address, Timer
 from actors.domain.model import Model
 from actors.protocol import Answer, Candidate
@@ -73,4 +74,4 @@ class Attempt:
 
     @property
     def pool(self) -> Address:
-        return f"pool:{self.model.provider}"
+        return pool_address(self.model.provider)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from actors.addresses import LEDGER
 from actors.attempt import Attempt, Stage, Wanted
 from actors.base import ABSENT, Context, Message
 from actors.domain import retry
@@ -282,7 +283,7 @@ class Calls:
         )
         self._attempts[attempt.id] = attempt
         self._ctx.tell(
-            "ledger",
+            LEDGER,
             Reserve(
                 self._ctx.address,
                 attempt.id,
@@ -300,7 +301,7 @@ class Calls:
 
     def _release(self, attempt: Attempt) -> None:
         del self._attempts[attempt.id]
-        self._ctx.tell("ledger", Release(attempt.id))
+        self._ctx.tell(LEDGER, Release(attempt.id))
 
     def _answered(self, attempt: Attempt, found: tuple[str, ...]) -> None:
         answer, wanted = attempt.answer, attempt.wanted
@@ -332,7 +333,7 @@ class Calls:
         self, attempt: Attempt, record: CallRecord, text: str = "", step: Step | None = None
     ) -> None:
         del self._attempts[attempt.id]
-        self._ctx.tell("ledger", Settle(self._order.run, record, text, step))
+        self._ctx.tell(LEDGER, Settle(self._order.run, record, text, step))
         self._watcher.attempt_ended(record)
 
     def _elapsed_ms(self) -> float:
@@ -385,5 +386,5 @@ class Calls:
         overloaded = 0 < wanted.turned_away == len(wanted.failures)
         outcome = Unanswered(kind, tuple(wanted.failures), overloaded=overloaded)
         step = self._watcher.step(wanted.key, outcome)
-        self._ctx.tell("ledger", Record(self._order.run, (step,)))
+        self._ctx.tell(LEDGER, Record(self._order.run, (step,)))
         self._watcher.call_ended(wanted.key, outcome)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
+from actors.addresses import STORAGE
 from actors.base import Context, Message
 from actors.domain.balance import Balance
 from actors.protocol import (
@@ -28,8 +29,6 @@ from actors.protocol import (
     Reserve,
     Write,
 )
-
-STORAGE = "storage"
 
 GATHER_S = 0.005
 WRITES_PER_COMMIT = 512

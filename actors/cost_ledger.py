@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, assert_never, cast
 import msgspec
 from msgspec.structs import replace
 
+from actors.addresses import run_address, run_at
 from actors.base import Actor, Context, Down, Message
 from actors.commits import Commits, GatherOver, PauseOver
 from actors.domain import entries
@@ -56,7 +57,6 @@ from actors.protocol import (
 from actors.waiting import Asked, Line, WaitOver
 
 LOOK_S = 1.0
-RUN_PREFIX = "run:"
 MOST_COST_NANO = MOST_NANO // 1000
 """What a vendor's bill for one call is believed up to; sums of more would leave 64 bits."""
 
@@ -144,7 +144,7 @@ class CostLedger(Actor):
 
     def _admit(self, admit: Admit) -> None:
         """A run that is wanted is on record even if the ledger ends before it has its turn."""
-        self.ctx.monitor(RUN_PREFIX + admit.ticket)
+        self.ctx.monitor(run_address(admit.ticket))
         if admit.order.wanted and self._commits.open:
             self._record(admit)
         self._ask(admit)
@@ -285,7 +285,7 @@ class CostLedger(Actor):
     # --- the end of runs ---
 
     def _end_run(self, end: EndRun) -> None:
-        self.ctx.demonitor(RUN_PREFIX + end.ticket)
+        self.ctx.demonitor(run_address(end.ticket))
         self._send_away(end.ticket, end.ticket)
         if self._commits.failing and end.ticket not in self._recorded:
             self.ctx.reply(end, RunEnded(end.ticket, durable=False))
@@ -297,7 +297,7 @@ class CostLedger(Actor):
 
     def _down(self, down: Down) -> None:
         """An orchestrator has ended before its run."""
-        run = down.address.removeprefix(RUN_PREFIX)
+        run = run_at(down.address)
         accounts = self._books.runs.get(run)
         if accounts is not None and down.crashed:
             for attempt in list(accounts.attempts):

@@ -23,6 +23,7 @@ from typing import Any, ClassVar, TypeAlias, assert_never
 
 from msgspec.structs import replace
 
+from actors.addresses import LEDGER, is_pool
 from actors.attempt import Attempt
 from actors.base import ABSENT, Actor, Address, Context, Down, Message, Overloaded
 from actors.calls import Calls, RetryDue
@@ -223,7 +224,7 @@ class Orchestrator(Actor):
         self._narrator = Narrator(self.ctx, order)
         self._questions = Questions(self.ctx, order)
         self._run = Run(STRATEGIES[order.mode](order))
-        self.ctx.monitor("ledger")
+        self.ctx.monitor(LEDGER)
         self.ctx.after(order.latency_s, DeadlineReached())
         self._narrator.run_started()
         self._perform(carry_on(self._run, begin.steps))
@@ -332,7 +333,7 @@ class Orchestrator(Actor):
         wanted = demand([first.call for first in self._first], self._finish)
         self._needed_nano = wanted.least_nano
         self.ctx.tell(
-            "ledger",
+            LEDGER,
             Admit(
                 self.ctx.address,
                 self._order.run,
@@ -382,7 +383,7 @@ class Orchestrator(Actor):
         News of an end overtakes what was said before it.  What a pool, the Router or the Judge had
         said is read first: answers are paid for.
         """
-        if down.address == "ledger":
+        if down.address == LEDGER:
             self._ledger_failed(down.reason)
         else:
             self.ctx.tell(self.ctx.address, Ended(down.address, down.reason))
@@ -391,7 +392,7 @@ class Orchestrator(Actor):
         """A pool's end fails what it had sent.  A question that the Router or the Judge fell over
         is not asked again.
         """
-        if ended.address.startswith("pool:"):
+        if is_pool(ended.address):
             self._calls.pool_failed(ended.address, ended.reason)
         elif self._questions.waits_for(ended.address):
             self._fail(f"{ended.address} failed")
@@ -399,7 +400,7 @@ class Orchestrator(Actor):
     def _ledger_failed(self, reason: str) -> None:
         """Its successor is told of the run's end again, for that may be lost."""
         if reason != ABSENT:
-            self.ctx.monitor("ledger")
+            self.ctx.monitor(LEDGER)
         if self._phase is not Phase.ENDING:
             self._fail("ledger failed")
         elif reason != ABSENT:
@@ -465,7 +466,7 @@ class Orchestrator(Actor):
         end = EndRun(self.ctx.address, run, ended.status, ended.body, ended.http_status)
         if not self._journal.is_open and (self._parked or self._begin.steps):
             end = replace(end, order=self._order, steps=self._journal.unopened)
-        self.ctx.tell("ledger", end)
+        self.ctx.tell(LEDGER, end)
 
     def _ended(self) -> None:
         if self._phase is Phase.ENDING:

@@ -25,6 +25,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, assert_never
 
+from actors.addresses import ROUTER
 from actors.askers import Askers
 from actors.base import Actor, Address, Context, Down, Timer
 from actors.domain.breaker import ENDINGS, Breaker, Ending, State
@@ -48,7 +49,7 @@ from actors.protocol import (
     ReconfigurePool,
     VendorSettings,
 )
-from actors.vendor_report import ROUTER, VendorReport, standing
+from actors.vendor_report import VendorReport, standing
 
 RETRY_SOON_S = 1.0
 """What a refused asker is told to wait when no better time is known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from actors.addresses import JUDGE, ROUTER
 from actors.base import Address, Command, Context
 from actors.domain.admission import DEFAULT_MAX_TOKENS, LEAST_TOKENS
 from actors.domain.pricing import input_bound, input_estimate
@@ -38,16 +39,16 @@ class Questions:
             order.limited,
             None if order.limit_nano is None else order.limit_nano - spent_nano,
         )
-        self._ask("router", question)
+        self._ask(ROUTER, question)
 
     def consult(self, key: int, about: Ballot | Reading) -> None:
         """Asks the Judge."""
         me, ticket = self._ctx.address, f"q{key}"
         match about:
             case Ballot(question, texts, seed):
-                self._ask("judge", BuildBallot(me, ticket, question, texts, seed))
+                self._ask(JUDGE, BuildBallot(me, ticket, question, texts, seed))
             case Reading(model, text, labels, messages, repaired):
-                self._ask("judge", ReadVerdict(me, ticket, model, text, labels, messages, repaired))
+                self._ask(JUDGE, ReadVerdict(me, ticket, model, text, labels, messages, repaired))
 
     def answered(self, ticket: str) -> int | None:
         """The key of the question that this answers; None when nobody waits for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from actors.addresses import LEDGER
 from actors.base import Context
 from actors.protocol import Record, Step
 from actors.strategies.journal import Told, answer_step, expire_step, give_up_step
@@ -39,7 +40,7 @@ class RunJournal:
         """The run is admitted: what has waited is recorded, and from now on everything at once."""
         self.is_open = True
         if self._waiting:
-            self._ctx.tell("ledger", Record(self._run, tuple(self._waiting)))
+            self._ctx.tell(LEDGER, Record(self._run, tuple(self._waiting)))
 
     @property
     def unopened(self) -> tuple[Step, ...]:
@@ -48,7 +49,7 @@ class RunJournal:
 
     def _record(self, step: Step) -> None:
         if self.is_open:
-            self._ctx.tell("ledger", Record(self._run, (step,)))
+            self._ctx.tell(LEDGER, Record(self._run, (step,)))
         else:
             self._waiting.append(step)
 

@@ -18,12 +18,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from actors.base import Address, ChildSpec, Context, Restart, Strategy, SupervisorSpec
+from actors.addresses import JUDGE, LEDGER, REQUESTS, ROUTER, STORAGE, pool_address, run_address
+from actors.base import ChildSpec, Context, Restart, Strategy, SupervisorSpec
 from actors.orchestrator import Orchestrator
 
 Make: TypeAlias = Callable[[Context], Any]
-
-REQUESTS: Address = "requests"
 
 
 @dataclass(frozen=True)
@@ -48,16 +47,16 @@ def tree(parts: Parts) -> SupervisorSpec:
                 "books",
                 Strategy.REST_FOR_ONE,
                 (
-                    ChildSpec("storage", parts.storage, blocking=parts.storage_blocks),
-                    ChildSpec("ledger", parts.ledger),
+                    ChildSpec(STORAGE, parts.storage, blocking=parts.storage_blocks),
+                    ChildSpec(LEDGER, parts.ledger),
                 ),
             ),
-            ChildSpec("judge", parts.judge),
+            ChildSpec(JUDGE, parts.judge),
             SupervisorSpec(
                 "routing",
                 Strategy.REST_FOR_ONE,
                 (
-                    ChildSpec("router", parts.router),
+                    ChildSpec(ROUTER, parts.router),
                     SupervisorSpec(
                         "pools",
                         Strategy.ONE_FOR_ONE,
@@ -68,14 +67,6 @@ def tree(parts: Parts) -> SupervisorSpec:
             SupervisorSpec(REQUESTS, Strategy.ONE_FOR_ONE),
         ),
     )
-
-
-def pool_address(vendor: str) -> Address:
-    return f"pool:{vendor}"
-
-
-def run_address(run: str) -> Address:
-    return f"run:{run}"
 
 
 def orchestrator(run: str) -> ChildSpec:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from actors.base import Address, Context
+from actors.addresses import ROUTER
+from actors.base import Context
 from actors.domain.breaker import Breaker, State
 from actors.domain.health import Gauges
 from actors.protocol import HealthChanged, VendorSettings
-
-ROUTER: Address = "router"
 
 REPORT_EVERY_S = 1.0
 """Moving figures are told no more often; a change of availability is told at once."""

@@ -21,6 +21,7 @@ from typing import Any
 import trio
 from msgspec.structs import astuple, replace
 
+from actors.addresses import LEDGER, ROUTER, pool_address, run_address, vendor_at
 from actors.base import Address, Context, Overloaded, Work
 from actors.cost_ledger import CostLedger
 from actors.errors import Draining, Internal, PlanError, RateLimited
@@ -47,7 +48,7 @@ from actors.protocol import (
 from actors.provider_pool import ProviderPool
 from actors.router import Router
 from actors.strategies import VERSIONS
-from actors.tree import Parts, orchestrator, pool_address, run_address, tree
+from actors.tree import Parts, orchestrator, tree
 from runtime.config import Config, connections, to_edge, to_models, vendor_settings
 from runtime.config.reloading import check_reloadable
 from runtime.frontends.wire import Edge, PlanRequest, error_from_body, to_order
@@ -72,8 +73,6 @@ PATIENCE_S = 10.0
 
 SETTLE_S = 2.0
 """How long the end of an engine waits for its cancelled runs."""
-
-POOL_PREFIX = pool_address("")
 
 
 class Engine:
@@ -219,8 +218,8 @@ class Engine:
         """
         check_reloadable(self.config, config)
         self.config, self.edge, self.table = config, to_edge(config), to_models(config)
-        self.system.tell("router", ReconfigureRouter(self.table))
-        self.system.tell("ledger", ReconfigureLedger(self.edge.monthly_limit_nano))
+        self.system.tell(ROUTER, ReconfigureRouter(self.table))
+        self.system.tell(LEDGER, ReconfigureLedger(self.edge.monthly_limit_nano))
         for settings in vendor_settings(config):
             self.system.tell(pool_address(settings.provider), ReconfigurePool(settings))
 
@@ -318,7 +317,7 @@ class Engine:
     def models(self) -> tuple[ModelState, ...]:
         """The models, and how they do."""
         asked: Future[ModelsListed] = self.system.ask(
-            "router", lambda me: ListModels(me, "models"), ASK_S
+            ROUTER, lambda me: ListModels(me, "models"), ASK_S
         )
         return asked.get(ASK_S).models
 
@@ -331,7 +330,7 @@ class Engine:
 
     def _accounts(self) -> AccountsListed:
         asked: Future[AccountsListed] = self.system.ask(
-            "ledger", lambda me: GetAccounts(me, "accounts"), ASK_S
+            LEDGER, lambda me: GetAccounts(me, "accounts"), ASK_S
         )
         return asked.get(ASK_S)
 
@@ -400,12 +399,12 @@ class Engine:
     def _start_work(self, address: Address, work: Work) -> None:
         match work:
             case CallVendor():
-                self.vendors[address.removeprefix(POOL_PREFIX)].start(address, work)
+                self.vendors[vendor_at(address)].start(address, work)
             case Validate():
                 self._validator.start(address, work)
 
     def _abort_work(self, address: Address, work_id: str) -> None:
-        vendor = self.vendors.get(address.removeprefix(POOL_PREFIX))
+        vendor = self.vendors.get(vendor_at(address))
         (self._validator if vendor is None else vendor).abort(work_id)
 
 

@@ -15,6 +15,7 @@ from itertools import count
 from random import Random
 from typing import Any
 
+from actors.addresses import run_address
 from actors.base import Actor, Address, Context, Message, Work
 from actors.cost_ledger import CostLedger
 from actors.domain.model import Model, Price, Usage
@@ -41,7 +42,7 @@ from actors.protocol import (
 )
 from actors.provider_pool import ProviderPool
 from actors.router import Router
-from actors.tree import Parts, orchestrator, run_address, tree
+from actors.tree import Parts, orchestrator, tree
 from runtime.kernel import Future, System
 from runtime.storage.memory import MemoryStorage
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from actors.addresses import pool_address, run_address
 from actors.base import Address, Message, Work
 from actors.cost_ledger import CostLedger
 from actors.domain.schema import problems
@@ -39,7 +40,7 @@ from actors.protocol import (
 )
 from actors.provider_pool import ProviderPool
 from actors.router import Router
-from actors.tree import Parts, orchestrator, pool_address, run_address, tree
+from actors.tree import Parts, orchestrator, tree
 from runtime.kernel import ActorStopped, Future
 from runtime.testing.simulation.rules import Rules, ledger_of
 from runtime.testing.simulation.scenario import (
