@@ -27,7 +27,7 @@ import httpcore
 import httpx
 import trio
 
-from runtime.transport.port import Done, HttpFailure, HttpRequest, HttpResponse, not_serving
+from runtime.transport.port import Done, HttpFailure, HttpRequest, HttpResponse, Part, not_serving
 
 KEPT_S = 20.0
 """How long an idle connection is kept."""
@@ -59,11 +59,11 @@ class HttpxTransport:
         idle = sum(map(len, self._idle.values()))
         return f"<HttpxTransport: {len(self._exchanges)} in flight, {idle} idle>"
 
-    def start(self, id: str, request: HttpRequest, done: Done) -> None:
+    def start(self, id: str, request: HttpRequest, done: Done, part: Part | None = None) -> None:
         if self._nursery is None:
             not_serving(done)
             return
-        exchange = _Exchange(request)
+        exchange = _Exchange(request, part)
         self._exchanges[id] = exchange
         self._nursery.start_soon(self._carry_out, id, exchange, done)
 
@@ -158,8 +158,9 @@ class _Exchange:
     to phase: a scope for each would cost more than the rest of this.
     """
 
-    def __init__(self, request: HttpRequest) -> None:
+    def __init__(self, request: HttpRequest, part: Part | None) -> None:
         self.request = request
+        self._part = part
         self.scope = trio.CancelScope()
         self._end = trio.current_time() + request.timeout_s
         self._phase: Phase = "connecting"
@@ -190,6 +191,8 @@ class _Exchange:
                 self._received = len(body)
                 if self._received > self.request.max_response_bytes:
                     self._stop("too_large")
+                elif self._part is not None and response.status_code == 200:
+                    self._part(chunk)
         finally:
             await response.aclose()
         if self._stopped == "too_large":

@@ -53,13 +53,18 @@ class HttpFailure(Struct, frozen=True, gc=False):
 
 
 Done: TypeAlias = Callable[[HttpResponse | HttpFailure], None]
+Part: TypeAlias = Callable[[bytes], None]
 
 
 class Transport(Protocol):
     """Moves bytes to vendors.  All methods are called on the engine's thread and never block."""
 
-    def start(self, id: str, request: HttpRequest, done: Done) -> None:
-        """Begins an exchange; `done` is called once, later, on the engine's thread."""
+    def start(self, id: str, request: HttpRequest, done: Done, part: Part | None = None) -> None:
+        """Begins an exchange; `done` is called once, later, on the engine's thread.
+
+        `part` is shown the body of an answer of status 200 piece by piece, as it comes; `done` then
+        has it whole all the same.
+        """
 
     def abort(self, id: str) -> None:
         """Closes the exchange's socket; `done` then hears `cancelled`.  Unknown ids are ignored."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from functools import partial
 from hashlib import blake2b
 from random import Random
 from typing import Annotated
@@ -20,7 +21,7 @@ import trio
 from msgspec import Meta, Struct
 
 from actors.domain.model import Model, Price
-from runtime.transport.port import Done, HttpFailure, HttpRequest, HttpResponse, not_serving
+from runtime.transport.port import Done, HttpFailure, HttpRequest, HttpResponse, Part, not_serving
 from runtime.transport.simulated_texts import Turn, reply
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -117,6 +118,13 @@ class _Exchange:
         return (self.due, self.number) < (other.due, other.number)
 
 
+def _shown_whole(part: Part, done: Done, result: HttpResponse | HttpFailure) -> None:
+    """An answer that comes at once has one part."""
+    if isinstance(result, HttpResponse) and result.status == 200:
+        part(result.body)
+    done(result)
+
+
 class SimulatedTransport:
     """See :class:`runtime.transport.port.Transport`."""
 
@@ -130,7 +138,9 @@ class SimulatedTransport:
     def __repr__(self) -> str:
         return f"<SimulatedTransport: {len(self._waiting)} in flight, {self._calls} begun>"
 
-    def start(self, id: str, request: HttpRequest, done: Done) -> None:
+    def start(self, id: str, request: HttpRequest, done: Done, part: Part | None = None) -> None:
+        if part is not None:
+            done = partial(_shown_whole, part, done)
         if self._wake is None:
             not_serving(done)
             return

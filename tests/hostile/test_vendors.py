@@ -65,7 +65,7 @@ class Says:
     def __init__(self) -> None:
         self.result: HttpResponse | HttpFailure
 
-    def start(self, id: str, request: HttpRequest, done: Done) -> None:
+    def start(self, id: str, request: HttpRequest, done: Done, part: Any = None) -> None:
         done(self.result)
 
     def abort(self, id: str) -> None: ...

@@ -166,7 +166,7 @@ class Wire:
         self.requests: list[HttpRequest] = []
         self.aborted: list[str] = []
 
-    def start(self, id: str, request: HttpRequest, done: Done) -> None:
+    def start(self, id: str, request: HttpRequest, done: Done, part: Any = None) -> None:
         self.requests.append(request)
         done(self.result)
 
