@@ -1,0 +1,225 @@
+"""The reactor: one epoll and one task for every socket that is served by callback.
+
+A task, a nursery and a cancel scope for each exchange would cost more than the exchange.  Here
+sockets are registered with a callback, deadlines go into one heap, and a single trio task waits
+for the epoll's own descriptor.  When nothing happens, nothing runs.
+
+So that a flood at one socket holds up nobody else, at most 32 socket events are fetched at a time
+and the other tasks of the loop have their turn after a millisecond of work.  What was fetched and
+not yet delivered is delivered first afterwards: else the sockets at its end would starve.
+
+A closed descriptor's number may be another socket's before the batch is through.  So whatever is
+removed hears nothing more of the batch at hand, and neither does what took its number: its own
+events come with the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+from collections.abc import Callable
+from math import inf
+from time import perf_counter
+from typing import Final, Protocol
+
+import trio
+
+from actors.base import Timer
+from runtime.kernel.timers import Timers
+
+__all__ = ["READ", "WRITE", "Reactor", "Timer"]
+
+logger = logging.getLogger("planhub.reactor")
+
+READ: Final = 0x001
+WRITE: Final = 0x004
+"""The bits of EPOLLIN and EPOLLOUT."""
+
+EVENTS_A_TURN = 32
+WORK_S = 0.001
+"""How long callbacks may run before the loop's other tasks have their turn."""
+
+
+class Ready(Protocol):
+    def __call__(self, mask: int, /) -> None: ...
+
+
+class Failed(Protocol):
+    def __call__(self, error: Exception, /) -> None: ...
+
+
+class _Socket:
+    __slots__ = ("events", "failed", "ready")
+
+    def __init__(self, ready: Ready, events: int, failed: Failed | None) -> None:
+        self.ready = ready
+        self.events = events
+        self.failed = failed
+
+
+class Reactor:
+    """Serves sockets and timers while `serve` runs; all methods are for the engine's thread.
+
+    What is added before that waits for it; what is added afterwards hears nothing.  `clock` gives
+    seconds and measures work; deadlines go by `trio.current_time()`.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
+        self._epoll: select.epoll | None = None
+        self._sockets: dict[int, _Socket] = {}
+        self._batch: list[tuple[int, int]] = []
+        self._stale: set[int] = set()
+        self._timers = Timers()
+        self._alarm = trio.CancelScope()
+        self._alarm_at = inf
+
+    def __repr__(self) -> str:
+        return f"<Reactor: {len(self._sockets)} sockets, {len(self._timers)} timers>"
+
+    @staticmethod
+    def available() -> bool:
+        """Whether this platform has what it takes: an epoll."""
+        return hasattr(select, "epoll")
+
+    # --- sockets ---
+
+    def add(
+        self, fd: int, ready: Ready, events: int = READ, *, failed: Failed | None = None
+    ) -> None:
+        """Calls `ready(mask)` whenever `fd` is ready for some of `events`, until it is removed.
+
+        An error or a hang-up counts as all that is watched for: the next read or write tells.  A
+        `ready` that raises is logged, loses its socket's place here, and lets `failed` know.
+        """
+        assert fd not in self._sockets, "the descriptor's last owner did not remove it"
+        self._sockets[fd] = _Socket(ready, 0, failed)
+        self.watch(fd, events)
+
+    def watch(self, fd: int, events: int) -> None:
+        """From now on `fd` is watched for `events`; for none, not even for its end."""
+        socket = self._sockets[fd]
+        if self._epoll is not None and events != socket.events:
+            if not events:
+                self._epoll.unregister(fd)
+            elif socket.events:
+                self._epoll.modify(fd, events)
+            else:
+                self._epoll.register(fd, events)
+        socket.events = events
+
+    def remove(self, fd: int) -> None:
+        """Call this before `fd` is closed; one that is not here is ignored."""
+        if fd in self._sockets:
+            self.watch(fd, 0)
+            del self._sockets[fd]
+            if self._batch:
+                self._stale.add(fd)
+
+    # --- timers ---
+
+    def at(self, when: float, action: Callable[[], None]) -> Timer:
+        """Calls `action` once `trio.current_time()` is `when` or later; never at once."""
+        timer = self._timers.add(when, lambda _: action())
+        self._wake_at(when)
+        return timer
+
+    def cancel(self, timer: Timer) -> None:
+        """Takes `at` back; one that has gone off is ignored."""
+        self._timers.cancel(timer)
+
+    def _wake_at(self, when: float) -> None:
+        """Too early an alarm costs less than setting it: it is never set to later."""
+        if when < self._alarm_at:
+            self._alarm_at = self._alarm.deadline = when
+
+    # --- turns ---
+
+    async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Runs until cancelled."""
+        with select.epoll() as self._epoll:
+            try:
+                for fd, socket in self._sockets.items():
+                    if socket.events:
+                        self._epoll.register(fd, socket.events)
+                task_status.started()
+                while True:
+                    await self._serve_until_alarm(self._epoll)
+            finally:
+                self._epoll = None
+                self._batch.clear()
+
+    @trio.lowlevel.enable_ki_protection
+    async def _serve_until_alarm(self, epoll: select.epoll) -> None:
+        """An interrupt from the keyboard is the host program's, not some socket's failure."""
+        with trio.CancelScope() as self._alarm:
+            self._alarm_at = inf
+            while True:
+                if self._turn(epoll):
+                    await trio.lowlevel.checkpoint()
+                else:
+                    self._wake_at(self._next_timer())
+                    await trio.lowlevel.wait_readable(epoll.fileno())
+
+    def _next_timer(self) -> float:
+        due = self._timers.next()
+        return inf if due is None else due
+
+    def _turn(self, epoll: select.epoll) -> bool:
+        """Works for a millisecond at most; says whether there may be more to do at once."""
+        clock = self._clock
+        until = clock() + WORK_S
+        now = trio.current_time()
+        while self._next_timer() <= now:
+            self._fire(now)
+            if clock() >= until:
+                return True
+        batch = self._batch
+        if not batch:
+            self._stale.clear()
+            batch += reversed(epoll.poll(0, EVENTS_A_TURN))
+        full = len(batch) == EVENTS_A_TURN
+        while batch:
+            self._deliver(*batch.pop())
+            if clock() >= until:
+                return bool(batch) or full
+        return full
+
+    def _fire(self, now: float) -> None:
+        try:
+            self._timers.fire(now, limit=1)
+        except Exception as error:  # noqa: BLE001  one timer's failure is not the others'
+            _log("a timer", error)
+
+    def _deliver(self, fd: int, mask: int) -> None:
+        if fd in self._stale:
+            return
+        socket = self._sockets[fd]
+        if mask & ~(READ | WRITE):
+            mask = READ | WRITE
+        mask &= socket.events
+        if not mask:
+            return
+        try:
+            socket.ready(mask)
+        except Exception as error:  # noqa: BLE001  one socket's failure is not the others'
+            self._fail(fd, socket, error)
+
+    def _fail(self, fd: int, socket: _Socket, error: Exception) -> None:
+        _log("a socket's callback", error)
+        if self._sockets.get(fd) is socket:
+            self.remove(fd)
+        if socket.failed is not None:
+            try:
+                socket.failed(error)
+            except Exception as again:  # noqa: BLE001  nobody is left to be told
+                _log("a socket's last callback", again)
+
+
+def _log(what: str, error: Exception) -> None:
+    """Where, and not with which words: those may hold what a vendor or a user sent."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "nowhere"
+    logger.error("%s raised %s at %s", what, type(error).__name__, where)
