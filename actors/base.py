@@ -111,6 +111,9 @@ class Context(Protocol):
     def abort(self, work_id: str) -> None:
         """Gives up work begun here.  Its result still comes, saying how far it had got."""
 
+    def is_watched(self) -> bool:
+        """Whether anybody would see what this actor emits: else it need not be made."""
+
     def emit(self, event: Event) -> None:
         """Publishes an event to whoever watches."""
 

@@ -1,8 +1,12 @@
 """What a user can watch of a run, in the order it happens.
 
 Every front end shows the same events, each as a map whose field `event` names its kind.  `seq`
-counts 1, 2, 3 … within a run; `at` is ISO 8601 in UTC.  The last event of a run is `run_finished`
-or `run_failed`, and exactly one of them comes.
+counts 1, 2, 3 … within a run; `at` is ISO 8601 in UTC; both are given where a run's events come
+together, not where they are made.  The last event of a run is `run_finished` or `run_failed`, and
+exactly one of them comes.
+
+The `text` of all `text` events since the last `text_reset` is what is known of the answer so far;
+before `run_finished` it is the answer, whole.
 """
 
 from __future__ import annotations
@@ -77,6 +81,22 @@ class RoundFinished(RunEvent, frozen=True, tag="round_finished", kw_only=True):
     failed: int
 
 
+class Text(RunEvent, frozen=True, tag="text", kw_only=True):
+    """More of the answer that will be returned."""
+
+    text: str
+
+
+class TextReset(RunEvent, frozen=True, tag="text_reset", kw_only=True):
+    """The text so far is void; the answer begins anew."""
+
+
+class AnswerKnown(RunEvent, frozen=True, tag="answer_known", kw_only=True):
+    """The returned answer is known.  Nobody is shown this: what was shown is made to agree."""
+
+    text: str
+
+
 class RunFinished(RunEvent, frozen=True, tag="run_finished", kw_only=True):
     """`result` is the body of the answer, as JSON."""
 
@@ -98,6 +118,9 @@ Event: TypeAlias = (
     | CallCancelled
     | Judged
     | RoundFinished
+    | Text
+    | TextReset
+    | AnswerKnown
     | RunFinished
     | RunFailed
 )

@@ -1,15 +1,16 @@
-"""Tells a run's watchers what happens, in order, numbered and dated."""
+"""Tells a run's watchers what happens, in order; where nobody watches nothing is made."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
+from msgspec import Raw
+from msgspec.structs import asdict
 
 from actors.base import Context
 from actors.domain.money import usd
 from actors.events import (
+    AnswerKnown,
     CallCancelled,
     CallFailed,
     CallFinished,
@@ -32,7 +33,6 @@ class Narrator:
     def __init__(self, ctx: Context, order: Order) -> None:
         self._ctx = ctx
         self._order = order
-        self._told = 0
 
     def run_started(self) -> None:
         self._tell(RunStarted, mode=self._order.mode, request_id=self._order.request_id)
@@ -41,6 +41,8 @@ class Narrator:
         self._tell(CallStarted, role=role, model=model, provider=provider, attempt=attempt)
 
     def call_ended(self, record: CallRecord) -> None:
+        if not self._ctx.is_watched():
+            return
         call = {
             "role": record.role,
             "model": record.model,
@@ -63,21 +65,23 @@ class Narrator:
                 )
 
     def judged(self, note: Note) -> None:
-        self._tell(Judged, **msgspec.structs.asdict(note))
+        self._tell(Judged, **asdict(note))
 
     def round_finished(self, round: CloseRound) -> None:
         """Rounds inside a branch are the strategy's own business."""
         if round.depth == 0 and round.role is not None:
             self._tell(RoundFinished, role=round.role, answered=round.answered, failed=round.failed)
 
+    def answer_known(self, text: str) -> None:
+        self._tell(AnswerKnown, text=text)
+
     def run_finished(self, body: bytes) -> None:
-        self._tell(RunFinished, result=msgspec.Raw(body))
+        self._tell(RunFinished, result=Raw(body))
 
     def run_failed(self, body: bytes, http_status: int) -> None:
-        self._tell(RunFailed, error=msgspec.Raw(body), status=http_status)
+        self._tell(RunFailed, error=Raw(body), status=http_status)
 
     def _tell(self, kind: type[RunEvent], **fields: Any) -> None:
-        self._told += 1
-        at = datetime.fromtimestamp(self._ctx.wall(), UTC).isoformat(timespec="milliseconds")
-        event: Any = kind(run=self._order.run, seq=self._told, at=at, **fields)
-        self._ctx.emit(event)
+        if self._ctx.is_watched():
+            event: Any = kind(run=self._order.run, **fields)
+            self._ctx.emit(event)

@@ -449,6 +449,8 @@ class Orchestrator(Actor):
             return
         self._phase = Phase.CLOSING
         self._outcome = cancelled(outcome) if self._cancelled else outcome
+        if isinstance(self._outcome, Result):
+            self._narrator.answer_known(self._outcome.text)
         self._questions.clear()
         self.ctx.after(GRACE_S, GraceOver())
 

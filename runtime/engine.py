@@ -11,7 +11,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any
 import trio
 from msgspec.structs import astuple, replace
 
-from actors.addresses import LEDGER, ROUTER, pool_address, run_address, vendor_at
+from actors.addresses import LEDGER, ROUTER, pool_address, run_address, run_at, vendor_at
 from actors.base import Address, Context, Overloaded, Work
 from actors.cost_ledger import CostLedger
 from actors.errors import Draining, Internal, PlanError, RateLimited
@@ -56,11 +56,21 @@ from runtime.frontends.wire.equality import fingerprint
 from runtime.kernel import ActorStopped, Future, Host, System
 from runtime.keys import ApiKey
 from runtime.names import Names, check_name
-from runtime.runs import Course, OnEvent, RunFuture, Runs, RunView, log_end, replayed
+from runtime.runs import (
+    Course,
+    OnEvent,
+    RunFuture,
+    Runs,
+    RunView,
+    ended_log,
+    log_end,
+    replayed,
+)
 from runtime.storage.memory import MemoryStorage
 from runtime.storage.remembered import Remembered
 from runtime.validation import Validator
 from runtime.vendors import VendorCaller, connect
+from runtime.watching import Feed
 
 __all__ = ["Engine"]
 
@@ -97,6 +107,7 @@ class Engine:
             emit=self._emit,
             start_work=self._start_work,
             abort_work=self._abort_work,
+            is_watched=lambda address: self.runs.is_watched(run_at(address)),
         )
         self.vendors: Mapping[str, VendorCaller] = {
             settings.provider: connect(settings, self.system.tell)
@@ -189,7 +200,7 @@ class Engine:
     def _carry_on(self) -> None:
         for course in self._interrupted:
             logger.info("run %s is carried on", course.order.run)
-            self._start_run(course, None)
+            self._start_run(course)
         self._interrupted.clear()
 
     def _cancel_all(self) -> list[RunFuture]:
@@ -231,12 +242,14 @@ class Engine:
         *,
         key: ApiKey | None = None,
         on_event: OnEvent | None = None,
+        watched: bool = False,
         idempotency_key: str | None = None,
         wanted: bool = False,
     ) -> RunFuture:
         """Begins a run for a request that has been checked.
 
-        `on_event` is called with each event as a map, on the engine's thread.  Under an
+        `on_event` is called with each event as a map, on the engine's thread.  A run that is
+        `watched` keeps its events from the first for whoever asks for its `feed`.  Under an
         `idempotency_key` the same request joins its run, has its answer again, or carries it on
         after a failure; that may block on the disk.  A run that is `wanted`, or has such a key, is
         carried on after a restart.
@@ -246,12 +259,18 @@ class Engine:
         """
         if idempotency_key is None:
             order = self._order(request, key)
-            return self._begin(Course(replace(order, wanted=True) if wanted else order), on_event)
+            order = replace(order, wanted=True) if wanted else order
+            return self._begin(Course(order), on_event, watched)
         with self._naming:
-            return self._submit_named(request, key, on_event, check_name(idempotency_key))
+            return self._submit_named(request, key, on_event, watched, check_name(idempotency_key))
 
     def _submit_named(
-        self, request: PlanRequest, key: ApiKey | None, on_event: OnEvent | None, name: str
+        self,
+        request: PlanRequest,
+        key: ApiKey | None,
+        on_event: OnEvent | None,
+        watched: bool,
+        name: str,
     ) -> RunFuture:
         order = replace(
             self._order(request, key),
@@ -273,7 +292,7 @@ class Engine:
                     course = self._after_failure(replace(order, run=known.run))
                 case "begin":
                     pass
-        future = self._begin(course, on_event)
+        future = self._begin(course, on_event, watched)
         self._names.give(order.key, name, order.body_hash, future.run_id)
         return future
 
@@ -311,6 +330,21 @@ class Engine:
 
             return run_view(self.database, run_id)
         return view
+
+    def feed(
+        self, run_id: str, after: int = 0, news: Callable[[], None] | None = None
+    ) -> Feed | None:
+        """The events of a run after number `after`; None for a run that nobody knows.
+
+        `news` is called on the engine's thread.  Of a run that ended long ago only the last event
+        is known; that may block on the disk.
+        """
+        if (feed := self.runs.feed(run_id, after, news)) is not None:
+            return feed
+        view = self.get(run_id)
+        if view is None or view.status == "running":
+            return self.runs.feed(run_id, after, news)
+        return Feed(ended_log(view, after), after, news)
 
     # --- questions ---
 
@@ -351,18 +385,20 @@ class Engine:
 
     # --- one run ---
 
-    def _begin(self, course: Course, on_event: OnEvent | None) -> RunFuture:
+    def _begin(self, course: Course, on_event: OnEvent | None, watched: bool) -> RunFuture:
         if self.draining or self.system.ended:
             raise Draining("shutting down", retry_after_s=PATIENCE_S)
         if len(self.runs) >= self.config.server.max_runs:
             raise RateLimited("rate limited: the engine is full", retry_after_s=1.0)
-        return self._start_run(course, on_event)
+        return self._start_run(course, on_event, watched)
 
-    def _start_run(self, course: Course, on_event: OnEvent | None) -> RunFuture:
+    def _start_run(
+        self, course: Course, on_event: OnEvent | None = None, watched: bool = False
+    ) -> RunFuture:
         order, steps, records, attempts = astuple(course)
         run = order.run
         future = RunFuture(run, self.system.home, self.cancel)
-        self.runs.begin(future, order, on_event)
+        self.runs.begin(future, order, on_event, watched=watched)
         self.system.spawn(orchestrator(run))
         asked: Future[Any] = self.system.ask(
             run_address(run),
@@ -394,7 +430,7 @@ class Engine:
     # --- the system's ports ---
 
     def _emit(self, _: Address, event: Event) -> None:
-        self.runs.watch(event)
+        self.runs.happened(event)
 
     def _start_work(self, address: Address, work: Work) -> None:
         match work:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +12,7 @@ from typing import Any, TypeAlias
 
 import trio
 
-from actors.events import TERMINAL
+from actors.errors import PlanError
 from actors.protocol import AccountsListed, ModelState
 from runtime import config as configuration
 from runtime import telemetry
@@ -22,6 +21,8 @@ from runtime.engine import Engine
 from runtime.frontends.wire import PlanRequest, PlanResult, checked, plan_request
 from runtime.kernel import Future
 from runtime.runs import OnEvent, RunFuture, RunView
+from runtime.waking import ThreadBell, bell_here
+from runtime.watching import Feed
 
 __all__ = ["PlanFuture", "Planhub"]
 
@@ -29,8 +30,8 @@ logger = logging.getLogger("planhub")
 
 Prompt: TypeAlias = PlanRequest | str | list[dict[str, Any]]
 
-_LAST_EVENTS = frozenset(kind.__struct_config__.tag for kind in TERMINAL)
-EVENT_WAIT_S = 1.0
+LOOK_AGAIN_S = 15.0
+"""How long a stream waits for news before it looks by itself."""
 
 
 class PlanFuture(Future[PlanResult]):
@@ -136,13 +137,26 @@ class Planhub:
         as a map, on the engine's thread.  The same request under the same `idempotency_key` joins
         its run, or has its answer again.  Raises BadRequest, and Conflict for another request.
         """
+        return self._submit(request, fields, idempotency_key, on_event=on_event)
+
+    def _submit(
+        self,
+        request: Prompt,
+        fields: dict[str, Any],
+        idempotency_key: str | None,
+        *,
+        on_event: OnEvent | None = None,
+        watched: bool = False,
+    ) -> PlanFuture:
         if not isinstance(request, PlanRequest):
             asked = plan_request(request, **fields)
         elif fields:
             raise TypeError(f"a PlanRequest is complete: {', '.join(fields)} cannot be added")
         else:
             asked = checked(request)
-        run = self.engine.submit(asked, on_event=on_event, idempotency_key=idempotency_key)
+        run = self.engine.submit(
+            asked, on_event=on_event, watched=watched, idempotency_key=idempotency_key
+        )
         return PlanFuture(run, wanted=idempotency_key is not None)
 
     def plan(
@@ -185,18 +199,53 @@ class Planhub:
     ) -> Iterator[dict[str, Any]]:
         """Runs a request and yields its events; leaving the loop early cancels the run likewise.
 
-        A run that is joined is seen from there on, one that has ended in its last event.
+        A run that is joined is seen from its beginning, as far as its events are kept; one that
+        has ended long ago in its last event.
         """
-        events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        future = self.submit(
-            request, on_event=events.put, idempotency_key=idempotency_key, **fields
-        )
+        bell = ThreadBell()
+        future, feed = self._watched(request, idempotency_key, fields, bell.ring)
         try:
-            while (event := _next(events, future))["event"] not in _LAST_EVENTS:
-                yield event
-            yield event
+            while not feed.ended:
+                for event in feed.take():
+                    yield event.as_map()
+                if not feed.ended:
+                    bell.wait(LOOK_AGAIN_S)
         finally:
+            feed.close()
             future.leave()
+
+    async def stream_async(
+        self, request: Prompt, *, idempotency_key: str | None = None, **fields: Any
+    ) -> AsyncGenerator[dict[str, Any]]:
+        """The same for `async for`, in trio and asyncio.
+
+        A loop that is left early leaves the run to whoever closes the generator: use
+        `contextlib.aclosing` where that should be at once.
+        """
+        bell = bell_here()
+        future, feed = self._watched(request, idempotency_key, fields, bell.ring)
+        try:
+            while not feed.ended:
+                for event in feed.take():
+                    yield event.as_map()
+                if not feed.ended:
+                    await bell.wait(LOOK_AGAIN_S)
+        finally:
+            feed.close()
+            future.leave()
+
+    def _watched(
+        self,
+        request: Prompt,
+        idempotency_key: str | None,
+        fields: dict[str, Any],
+        news: Callable[[], None],
+    ) -> tuple[PlanFuture, Feed]:
+        future = self._submit(request, fields, idempotency_key, watched=True)
+        feed = self.engine.feed(future.run_id, news=news)
+        if feed is None:
+            raise PlanError("its events are not known any more", run=future.run_id)
+        return future, feed
 
     # --- what it knows ---
 
@@ -225,13 +274,3 @@ def _engine(config: str | Path | Config | None, database: str | Path | None) -> 
 
 def _in_trio() -> bool:
     return trio.lowlevel.in_trio_run()
-
-
-def _next(events: queue.SimpleQueue[dict[str, Any]], future: PlanFuture) -> dict[str, Any]:
-    """The next event; one whose run was lost ends in the error of its future instead."""
-    while True:
-        try:
-            return events.get(timeout=EVENT_WAIT_S)
-        except queue.Empty:
-            if future.done():
-                future.result()

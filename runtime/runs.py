@@ -7,20 +7,20 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
-import msgspec
 from msgspec import Struct
+from msgspec.json import encode
 
 from actors.domain.money import usd
 from actors.errors import PlanError, RateLimited
-from actors.events import RunEvent, RunFinished
+from actors.events import Event
 from actors.protocol import CallRecord, Failed, Finished, Order, Step
 from runtime.frontends.wire import error_body
 from runtime.kernel import Future
+from runtime.watching import EventLog, Feed
 
-__all__ = ["Course", "OnEvent", "RunFuture", "RunView", "Runs", "log_end", "replayed"]
+__all__ = ["Course", "OnEvent", "RunFuture", "RunView", "Runs", "ended_log", "log_end", "replayed"]
 
 logger = logging.getLogger("planhub.runs")
 
@@ -42,13 +42,17 @@ class Course(Struct, frozen=True):
 
 
 class RunView(Struct, frozen=True):
-    """How a run stands.  `result` and `error` are the JSON bodies of its end, `key` whose it is."""
+    """How a run stands.  `result` and `error` are the JSON bodies of its end, `key` whose it is.
+
+    `http_status` is that of an error.
+    """
 
     id: str
     key: str | None
     status: RunStatus
     result: bytes | None = None
     error: bytes | None = None
+    http_status: int = 200
 
 
 class RunFuture(Future[bytes]):
@@ -73,15 +77,22 @@ class RunFuture(Future[bytes]):
         return True
 
 
-def replayed(future: RunFuture, ended: RunView, watcher: OnEvent | None) -> RunFuture:
-    """`future`, settled with the answer that its run came to; `watcher` is told of that alone."""
-    body = ended.result or b""
-    if watcher is not None:
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        event = RunFinished(run=ended.id, seq=1, at=at, result=msgspec.Raw(body))
-        watcher(msgspec.json.decode(msgspec.json.encode(event)))
-    future.set(body)
+def replayed(future: RunFuture, ended: RunView, on_event: OnEvent | None) -> RunFuture:
+    """`future`, settled with the answer that its run came to; `on_event` is told of that alone."""
+    if on_event is not None:
+        for event in Feed(ended_log(ended)).take():
+            on_event(event.as_map())
+    future.set(ended.result or b"")
     return future
+
+
+def ended_log(ended: RunView, after: int = 0) -> EventLog:
+    """Of a run of whose events only the last is known; it is numbered as the next after `after`."""
+    log = EventLog(ended.id, seq=after)
+    has_answer = ended.status in ("complete", "degraded")
+    body = ended.result or ended.error or encode({"id": ended.id, "status": ended.status})
+    log.end(body=body, http_status=200 if has_answer else ended.http_status)
+    return log
 
 
 def log_end(order: Order, begun: float, status: str, end: Finished | Failed) -> None:
@@ -98,9 +109,11 @@ def log_end(order: Order, begun: float, status: str, end: Finished | Failed) -> 
 
 
 class _Live(Struct):
+    """`log` is None while nobody watches, nor is likely to come back for the events."""
+
     order: Order
     futures: list[RunFuture]
-    watchers: list[OnEvent]
+    log: EventLog | None
 
 
 class Runs:
@@ -109,7 +122,7 @@ class Runs:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._live: dict[str, _Live] = {}
-        self._ended: OrderedDict[str, RunView] = OrderedDict()
+        self._ended: OrderedDict[str, tuple[RunView, EventLog | None]] = OrderedDict()
         self._kept_bytes = 0
 
     def __len__(self) -> int:
@@ -128,11 +141,16 @@ class Runs:
         live = self._live.get(run_id)
         return live is not None and live.order.wanted
 
-    def begin(self, future: RunFuture, order: Order, watcher: OnEvent | None) -> None:
-        watchers = [] if watcher is None else [watcher]
-        self._live[order.run] = _Live(order, [future], watchers)
+    def begin(
+        self, future: RunFuture, order: Order, on_event: OnEvent | None, *, watched: bool = False
+    ) -> None:
+        log = None
+        if watched or order.wanted or on_event is not None:
+            log = EventLog(order.run, wants_text=watched)
+        _listen(log, on_event)
+        self._live[order.run] = _Live(order, [future], log)
 
-    def join(self, future: RunFuture, watcher: OnEvent | None) -> bool:
+    def join(self, future: RunFuture, on_event: OnEvent | None) -> bool:
         """Has `future` settled as well when its run ends; False when that is not under way.
 
         Raises RateLimited when too many wait for it already.
@@ -143,59 +161,100 @@ class Runs:
             if len(live.futures) >= MOST_JOINED:
                 raise RateLimited("rate limited: too many wait for this run", retry_after_s=1.0)
             live.futures.append(future)
-            live.watchers += [] if watcher is None else [watcher]
+            _listen(live.log, on_event)
             return True
 
-    def watch(self, event: RunEvent) -> None:
-        """Shows an event to whoever watches its run; one that raises watches no longer."""
-        live = self._live.get(event.run)
-        if live is None or not live.watchers:
-            return
-        encoded = msgspec.json.encode(event)
-        for watcher in live.watchers.copy():
-            try:
-                watcher(msgspec.json.decode(encoded))
-            except Exception:
-                logger.exception("what watched run %s failed", event.run)
-                live.watchers.remove(watcher)
+    # --- events ---
+
+    def is_watched(self, run_id: str) -> bool:
+        """Whether its events are kept for anybody."""
+        live = self._live.get(run_id)
+        return live is not None and live.log is not None
+
+    def wants_text(self, run_id: str) -> bool:
+        """Whether somebody would see its answer as it is written."""
+        log = self.log(run_id)
+        return log is not None and log.wants_text
+
+    def log(self, run_id: str) -> EventLog | None:
+        """The events of a run under way that is watched."""
+        live = self._live.get(run_id)
+        return None if live is None else live.log
+
+    def happened(self, event: Event) -> None:
+        """Shows an event to whoever watches its run."""
+        if (log := self.log(event.run)) is not None:
+            log.add(event)
+
+    def feed(
+        self, run_id: str, after: int = 0, news: Callable[[], None] | None = None
+    ) -> Feed | None:
+        """A way through the events of a run under way, or of one that ended lately.
+
+        The events of a run that nobody watched begin where somebody does.
+        """
+        with self._lock:
+            if (live := self._live.get(run_id)) is not None:
+                if live.log is None:
+                    live.log = EventLog(run_id)
+                return Feed(live.log, after, news)
+            view, log = self._ended.get(run_id, (None, None))
+        if view is None:
+            return None
+        return Feed(ended_log(view, after) if log is None else log, after, news)
+
+    # --- ends ---
 
     def answered(self, run_id: str, body: bytes, status: RunStatus) -> None:
-        for future in self._end(run_id, status, body, None):
+        for future in self._end(run_id, status, body, 200):
             future.set(body)
 
     def failed(self, run_id: str, error: PlanError) -> None:
         status: RunStatus = "cancelled" if error.code == "cancelled" else "failed"
-        for future in self._end(run_id, status, None, error_body(error)):
+        for future in self._end(run_id, status, error_body(error), error.http_status):
             future.fail(error)
 
     def view(self, run_id: str) -> RunView | None:
         with self._lock:
             if (live := self._live.get(run_id)) is not None:
                 return RunView(run_id, live.order.key, "running")
-            return self._ended.get(run_id)
+            return self._ended.get(run_id, (None,))[0]
 
     def _end(
-        self, run_id: str, status: RunStatus, result: bytes | None, error: bytes | None
+        self, run_id: str, status: RunStatus, body: bytes, http_status: int
     ) -> list[RunFuture]:
+        if (log := self.log(run_id)) is not None:
+            log.end(body=body, http_status=http_status)
         with self._lock:
             if (live := self._live.pop(run_id, None)) is None:
                 return []
+            result, error = (body, None) if http_status == 200 else (None, body)
+            view = RunView(run_id, live.order.key, status, result, error, http_status)
             self._forget(run_id)
-            self._keep(RunView(run_id, live.order.key, status, result, error))
-            return live.futures
+            self._keep(view, live.log)
+        if live.log is not None:  # it may have been watched since
+            live.log.end(body=body, http_status=http_status)
+        return live.futures
 
     def _forget(self, run_id: str) -> None:
         """The end that it came to before it was begun again."""
         if (before := self._ended.pop(run_id, None)) is not None:
-            self._kept_bytes -= _size(before)
+            self._kept_bytes -= _size(*before)
 
-    def _keep(self, view: RunView) -> None:
-        self._ended[view.id] = view
-        self._kept_bytes += _size(view)
+    def _keep(self, view: RunView, log: EventLog | None) -> None:
+        self._ended[view.id] = view, log
+        self._kept_bytes += _size(view, log)
         while len(self._ended) > KEPT_RUNS or self._kept_bytes > KEPT_BYTES:
             _, oldest = self._ended.popitem(last=False)
-            self._kept_bytes -= _size(oldest)
+            self._kept_bytes -= _size(*oldest)
 
 
-def _size(view: RunView) -> int:
-    return len(view.result or b"") + len(view.error or b"")
+def _listen(log: EventLog | None, on_event: OnEvent | None) -> None:
+    if log is not None and on_event is not None:
+        log.wants_text = True
+        log.listen(lambda event: on_event(event.as_map()))
+
+
+def _size(view: RunView, log: EventLog | None) -> int:
+    kept = 0 if log is None else log.size
+    return len(view.result or b"") + len(view.error or b"") + kept

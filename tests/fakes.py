@@ -58,6 +58,9 @@ class FakeContext:
     def abort(self, work_id: str) -> None:
         self.aborted.append(work_id)
 
+    def is_watched(self) -> bool:
+        return True
+
     def emit(self, event: Event) -> None:
         self.events.append(event)
 

@@ -9,6 +9,7 @@ from actors.protocol import ModelState
 from runtime.frontends.wire import PlanRequest
 from runtime.keys import ApiKey
 from runtime.runs import OnEvent, RunView
+from runtime.watching import Feed
 
 
 class RunFuture(Protocol):
@@ -36,12 +37,21 @@ class Hub(Protocol):
         *,
         key: ApiKey | None = None,
         on_event: OnEvent | None = None,
+        watched: bool = False,
         idempotency_key: str | None = None,
         wanted: bool = False,
     ) -> RunFuture:
         """Begins a run, or joins the one of that name; raises a PlanError when it may not begin.
 
-        Blocks on the disk for a name.  A run that is `wanted` is carried on after a restart.
+        Blocks on the disk for a name.  A run that is `watched` keeps its events for `feed`; one
+        that is `wanted` is carried on after a restart.
+        """
+
+    def feed(
+        self, run_id: str, after: int = 0, news: Callable[[], None] | None = None
+    ) -> Feed | None:
+        """The events of a run after number `after`, or None; `news` is called on the engine's
+        thread.  Blocks on the disk for a run that ended long ago.
         """
 
     def cancel(self, run_id: str) -> bool:

@@ -51,6 +51,9 @@ class CellContext:
     def abort(self, work_id: str) -> None:
         self._system.abort_work(self.address, work_id)
 
+    def is_watched(self) -> bool:
+        return self._system.is_watched(self.address)
+
     def emit(self, event: Event) -> None:
         self._system.emit(self.address, event)
 

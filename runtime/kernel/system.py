@@ -74,7 +74,8 @@ class System:
     """The synchronous core; see the module's text for who calls what.
 
     `clock` gives monotonic seconds and is called from any thread, as is `wake`; `emit`,
-    `start_work` and `abort_work` are called on the system's thread, and must not block or raise.
+    `start_work`, `abort_work` and `is_watched` are called on the system's thread, and must not
+    block or raise.
     """
 
     def __init__(
@@ -86,12 +87,14 @@ class System:
         emit: Callable[[Address, Event], None],
         start_work: Callable[[Address, Work], None],
         abort_work: Callable[[Address, str], None],
+        is_watched: Callable[[Address], bool] = lambda _: True,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self.clock = clock
         self.wall = wall
         self.random = random
         self.emit = emit
+        self.is_watched = is_watched
         self.start_work = start_work
         self.abort_work = abort_work
         self.home = Home()

@@ -172,7 +172,8 @@ def run_view(path: Path, run_id: str) -> RunView | None:
         return None
     run_id, key, status, http_status, body = found
     answered = http_status == 200
-    return RunView(run_id, key, status, body if answered else None, None if answered else body)
+    result, error = (body, None) if answered else (None, body)
+    return RunView(run_id, key, status, result, error, http_status or 500)
 
 
 def settle_uncertain(path: Path, attempt: str, nano: int) -> None:

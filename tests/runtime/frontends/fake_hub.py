@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
@@ -10,10 +11,11 @@ import msgspec
 from actors.domain.model import Model, Price
 from actors.errors import Cancelled, PlanError
 from actors.protocol import ModelState
-from runtime.frontends.wire import PlanRequest
+from runtime.frontends.wire import PlanRequest, error_body
 from runtime.kernel import Future
 from runtime.keys import ApiKey
 from runtime.runs import OnEvent, RunView
+from runtime.watching import EventLog, Feed
 
 ANSWER = msgspec.json.encode({"negotiated_model": "m", "response": {}, "status": "complete"})
 
@@ -37,6 +39,7 @@ class FakeHub:
         self.given_up: SimpleQueue[str] = SimpleQueue()
         self.futures: dict[str, FakeFuture] = {}
         self.views: dict[str, RunView] = {}
+        self.logs: dict[str, EventLog] = {}
         self.names: dict[str | None, str] = {}
         self.wanted: list[str] = []
         self.is_ready = (True, "ready")
@@ -47,6 +50,7 @@ class FakeHub:
         *,
         key: ApiKey | None = None,
         on_event: OnEvent | None = None,
+        watched: bool = False,
         idempotency_key: str | None = None,
         wanted: bool = False,
     ) -> FakeFuture:
@@ -61,15 +65,24 @@ class FakeHub:
         if idempotency_key is not None:
             self.names[idempotency_key] = future.run_id
         self.futures[future.run_id] = future
+        self.logs[future.run_id] = EventLog(future.run_id)
         owner = None if key is None else key.id
         self.views[future.run_id] = RunView(future.run_id, owner, "running")
         self._settle(future)
         self.begun.put(future.run_id)
         return future
 
+    def feed(
+        self, run_id: str, after: int = 0, news: Callable[[], None] | None = None
+    ) -> Feed | None:
+        log = self.logs.get(run_id)
+        return None if log is None else Feed(log, after, news)
+
     def _settle(self, future: FakeFuture) -> None:
         match self.answer:
             case PlanError() as error:
+                body = error_body(error)
+                self.logs[future.run_id].end(body=body, http_status=error.http_status)
                 future.fail(error)
             case Exception() as error:
                 raise error
@@ -81,6 +94,7 @@ class FakeHub:
     def finish(self, run_id: str, body: bytes = ANSWER) -> None:
         owner = self.views[run_id].key
         self.views[run_id] = RunView(run_id, owner, "complete", result=body)
+        self.logs[run_id].end(body=body, http_status=200)
         self.futures[run_id].set(body)
 
     def cancel(self, run_id: str) -> bool:
@@ -89,7 +103,9 @@ class FakeHub:
             return False
         self.cancelled.append(run_id)
         self.given_up.put(run_id)
-        future.fail(Cancelled("cancelled", run=run_id))
+        error = Cancelled("cancelled", run=run_id)
+        self.logs[run_id].end(body=error_body(error), http_status=error.http_status)
+        future.fail(error)
         return True
 
     def leave(self, run_id: str) -> None:

@@ -1,0 +1,74 @@
+"""Waking a waiter from another thread: one that waits in trio, in asyncio, or on its own thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from typing import Protocol
+
+import trio
+
+__all__ = ["Bell", "ThreadBell", "bell_here"]
+
+
+class Bell(Protocol):
+    """Rung on any thread, waited for where it was made; rung twice before that is once."""
+
+    def ring(self) -> None: ...
+
+    async def wait(self, within_s: float) -> None:
+        """Returns once it has been rung, or after so many seconds."""
+
+
+class ThreadBell:
+    """For a waiter without a loop."""
+
+    def __init__(self) -> None:
+        self._rung = threading.Event()
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    def wait(self, within_s: float) -> None:
+        self._rung.wait(within_s)
+        self._rung.clear()
+
+
+class TrioBell:
+    def __init__(self) -> None:
+        self._rung = trio.Event()
+        self._token = trio.lowlevel.current_trio_token()
+
+    def ring(self) -> None:
+        with suppress(trio.RunFinishedError):  # nobody waits any more
+            self._token.run_sync_soon(self._ring)
+
+    def _ring(self) -> None:
+        self._rung.set()
+
+    async def wait(self, within_s: float) -> None:
+        with trio.move_on_after(within_s):
+            await self._rung.wait()
+        self._rung = trio.Event()
+
+
+class AsyncioBell:
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def ring(self) -> None:
+        with suppress(RuntimeError):  # the loop has closed, and nobody waits any more
+            self._loop.call_soon_threadsafe(self._rung.set)
+
+    async def wait(self, within_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._rung.wait()
+        self._rung.clear()
+
+
+def bell_here() -> Bell:
+    """One for the loop that runs the caller."""
+    return TrioBell() if trio.lowlevel.in_trio_run() else AsyncioBell()
