@@ -28,10 +28,13 @@ def misfit(data: Any, of: Any, path: str = "") -> str | None:
 
 
 def show(value: Any) -> str:
-    """A value as JSON, cut short."""
+    """A value as JSON, cut short; of what JSON cannot hold, what it is."""
     if isinstance(value, float) and not isfinite(value):
         return str(value)
-    text = msgspec.json.encode(value, enc_hook=str).decode(errors="replace")
+    try:
+        text = msgspec.json.encode(value, enc_hook=str).decode(errors="replace")
+    except (TypeError, ValueError, RecursionError):
+        return f"a {type(value).__name__}"
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from hmac import compare_digest
+from threading import Lock
 from typing import Any, Literal, TypeAlias, get_args
 
 from msgspec import Struct
@@ -163,9 +164,9 @@ def _new_text() -> str:
 
 
 class KeyRing:
-    """The keys of a server.  Used from one thread; no method waits for anything but SQLite's
-    answer whether the database has changed, a matter of microseconds.  Its connection needs only
-    to read.
+    """The keys of a server.  Used from any thread, one after the other; no method waits for
+    anything but SQLite's answer whether the database has changed, a matter of microseconds.  Its
+    connection needs only to read.
     """
 
     def __init__(
@@ -182,6 +183,7 @@ class KeyRing:
         self._version: int | None = None
         self._keys: dict[bytes, list[tuple[bytes, ApiKey]]] = {}
         self._buckets: dict[str, Bucket] = {}
+        self._lock = Lock()
 
     def __repr__(self) -> str:
         return f"<KeyRing: {sum(map(len, self._keys.values()))} keys>"
@@ -208,12 +210,13 @@ class KeyRing:
         """One request of this key; raises RateLimited when that is one too many."""
         if key.requests_per_minute is None:
             return
-        now = self._now()
-        bucket = self._buckets.setdefault(key.id, Bucket(key.requests_per_minute, now))
-        bucket.resize(now, key.requests_per_minute)
-        if (wait_s := bucket.delay(now, 1)) > 0:
-            raise RateLimited("rate limited", retry_after_s=wait_s)
-        bucket.take(now, 1)
+        with self._lock:
+            now = self._now()
+            bucket = self._buckets.setdefault(key.id, Bucket(key.requests_per_minute, now))
+            bucket.resize(now, key.requests_per_minute)
+            if (wait_s := bucket.delay(now, 1)) > 0:
+                raise RateLimited("rate limited", retry_after_s=wait_s)
+            bucket.take(now, 1)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -229,9 +232,17 @@ class KeyRing:
 
     def _refresh(self) -> None:
         """Reads the keys again when another connection has written to the database."""
-        if self._now() - self._looked_at < LOOK_AGAIN_S:
+        if not self._is_due():
             return
-        self._looked_at = self._now()
+        with self._lock:
+            if self._is_due():  # else another thread has looked meanwhile
+                self._look()
+                self._looked_at = self._now()
+
+    def _is_due(self) -> bool:
+        return self._now() - self._looked_at >= LOOK_AGAIN_S
+
+    def _look(self) -> None:
         if self._connection is None:
             self._connection = self._connect()
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
@@ -240,6 +251,7 @@ class KeyRing:
             self._version = version
 
     def _read(self, connection: sqlite3.Connection) -> None:
-        self._keys = {}
+        keys: dict[bytes, list[tuple[bytes, ApiKey]]] = {}
         for digest, *row in connection.execute(f"SELECT digest, {_COLUMNS} FROM api_keys"):
-            self._keys.setdefault(digest[:4], []).append((digest, _api_key(tuple(row))))
+            keys.setdefault(digest[:4], []).append((digest, _api_key(tuple(row))))
+        self._keys = keys

@@ -13,7 +13,8 @@ from runtime.cli.setup import configured, database_of
 from runtime.cli.terminal import write
 from runtime.config import Config, ConfigError, split_address
 from runtime.engine import Engine
-from runtime.frontends.http import CannotServe, serve
+from runtime.frontends.admission import CannotServe
+from runtime.frontends.http import serve
 from runtime.keys import KeyRing
 from runtime.planhub import Planhub
 from runtime.storage.database import connect

@@ -63,7 +63,9 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             if not read_only:
                 return connection
             connection.close()
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", BUSY_S, uri=True)
+        # Whoever shares a connection between threads sees to it that one uses it at a time.
+        place = f"{path.resolve().as_uri()}?mode=ro"
+        connection = sqlite3.connect(place, BUSY_S, uri=True, check_same_thread=False)
         connection.execute("PRAGMA query_only = ON")
         return connection
 

@@ -3,6 +3,6 @@ server and its end.
 """
 
 from runtime.frontends.http.app import create_app
-from runtime.frontends.http.serving import CannotServe, serve
+from runtime.frontends.http.serving import serve
 
-__all__ = ["CannotServe", "create_app", "serve"]
+__all__ = ["create_app", "serve"]

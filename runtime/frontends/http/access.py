@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
 from actors.errors import Forbidden, PlanError
+from runtime.frontends.admission import Admission, is_loopback
 from runtime.frontends.hub import Hub
 from runtime.keys import ApiKey, Scope
 from runtime.runs import RunView
-
-
-class Ring(Protocol):
-    """What is needed of :class:`runtime.keys.KeyRing`."""
-
-    @property
-    def required(self) -> bool: ...
-
-    def admit(self, presented: str | None, scope: Scope) -> ApiKey: ...
-
-    def count(self, key: ApiKey) -> None: ...
 
 
 class UnknownRun(PlanError):
@@ -32,36 +20,15 @@ class UnknownRun(PlanError):
     http_status = 404
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host, as an address or a name, is this machine alone."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+def admitted(admission: Admission, headers: Headers, scope: Scope) -> ApiKey | None:
+    """The key of a request; None where no keys are asked for.
 
-
-class Access:
-    """Decides on each request by its headers.  Without a ring no key was ever created."""
-
-    def __init__(self, ring: Ring | None) -> None:
-        self._ring = ring
-
-    def admit(self, headers: Headers, scope: Scope) -> ApiKey | None:
-        """The key of a request; None where no keys are asked for.
-
-        Raises Unauthorized or Forbidden.
-        """
-        if self._ring is None or not self._ring.required:
-            _refuse_foreign(headers)
-            return None
-        return self._ring.admit(_presented(headers), scope)
-
-    def count(self, key: ApiKey | None) -> None:
-        """Counts one request of a key; raises RateLimited."""
-        if key is not None and self._ring is not None:
-            self._ring.count(key)
+    Raises Unauthorized or Forbidden.
+    """
+    if not admission.asks_for_keys:
+        _refuse_foreign(headers)
+        return None
+    return admission.key(_presented(headers), scope)
 
 
 def visible_run(hub: Hub, run_id: str, key: ApiKey | None) -> RunView:

@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from actors.errors import BadRequest, Draining, PlanError
-from runtime.frontends.http.access import Access, Ring, visible_run
+from actors.errors import BadRequest, PlanError
+from runtime.frontends.admission import Admission, Ring
+from runtime.frontends.http.access import admitted, visible_run
 from runtime.frontends.http.reading import (
     name_of,
     read_body,
@@ -38,7 +39,6 @@ from runtime.keys import ApiKey
 from runtime.runs import RunView
 
 MAX_REQUEST_BYTES = 8_388_608
-DRAIN_RETRY_S = 10.0
 
 
 def create_app(
@@ -47,7 +47,7 @@ def create_app(
     """The application that answers for `hub`; `keys` None asks for none, and then only programs
     of this machine are answered.
     """
-    pages = _Pages(hub, Access(keys), max_request_bytes)
+    pages = _Pages(hub, Admission(hub, keys), max_request_bytes)
     app = Starlette(
         routes=[
             Route("/v1/plan", answering(pages.plan), methods=["POST"]),
@@ -77,18 +77,16 @@ class _RunPage(Struct, omit_defaults=True):
 class _Pages:
     """One method per path."""
 
-    def __init__(self, hub: Hub, access: Access, max_request_bytes: int) -> None:
+    def __init__(self, hub: Hub, admission: Admission, max_request_bytes: int) -> None:
         self._hub = hub
-        self._access = access
+        self._admission = admission
         self._max_bytes = max_request_bytes
         self.waiting = Waiting()
 
     async def plan(self, request: Request) -> Response:
         """Checks in the order that clients rely on: key, size, content type, JSON, the rest."""
-        key = self._access.admit(request.headers, "plan")
-        self._access.count(key)
-        if self._hub.draining:
-            raise Draining("shutting down", retry_after_s=DRAIN_RETRY_S)
+        key = admitted(self._admission, request.headers, "plan")
+        self._admission.begin(key)
         body = await read_body(request, self._max_bytes)
         order = decode(body, request.headers.get("content-type"))
         refuse_unsupported(request)
@@ -155,14 +153,14 @@ class _Pages:
     def _key_of_reader(self, request: Request) -> ApiKey | None:
         """Runs are read with the scope `plan`, or with `admin` alone."""
         try:
-            return self._access.admit(request.headers, "plan")
+            return admitted(self._admission, request.headers, "plan")
         except BadRequest as error:
             if error.http_status != 403:
                 raise
-            return self._access.admit(request.headers, "admin")
+            return admitted(self._admission, request.headers, "admin")
 
     async def models(self, request: Request) -> Response:
-        self._access.admit(request.headers, "plan")
+        admitted(self._admission, request.headers, "plan")
         states = await to_thread.run_sync(self._hub.models)
         return reply_json({"models": [model_entry(state) for state in states]})
 

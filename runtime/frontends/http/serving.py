@@ -18,7 +18,7 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
-from runtime.frontends.http.access import is_loopback
+from runtime.frontends.admission import CannotServe, refuse_open_door
 from runtime.frontends.http.app import create_app
 from runtime.frontends.http.waiting import Waiting
 from runtime.frontends.hub import Hub
@@ -28,10 +28,6 @@ logger = logging.getLogger("planhub.http")
 
 GRACE_S = 30.0
 CANCEL_WITHIN_S = 5.0
-
-
-class CannotServe(Exception):
-    """The address cannot be served; the text says what to do, in one line."""
 
 
 def serve(
@@ -50,11 +46,7 @@ def serve(
     `on_listening` is called once with the address, `on_reload` on each SIGHUP.  Raises
     :class:`CannotServe`.
     """
-    if not is_loopback(host) and not (keys is not None and keys.required):
-        raise CannotServe(
-            f"without api keys only this machine may ask: listen on 127.0.0.1 instead of {host},"
-            " or create a key first with `planhub keys create`"
-        )
+    refuse_open_door(host, keys)
     listener = _bind(host, port)
     app = create_app(hub, keys, max_request_bytes)
     server = DrainingServer(app, hub, grace_s, on_reload)

@@ -10,6 +10,7 @@ from runtime.frontends.wire.requests import (
     check_content_type,
     checked,
     decode,
+    decode_map,
     plan_request,
 )
 from runtime.frontends.wire.results import (
@@ -19,7 +20,9 @@ from runtime.frontends.wire.results import (
     PlanResult,
     TokenCounts,
     error_body,
+    error_from,
     error_from_body,
+    told,
 )
 
 __all__ = [
@@ -37,8 +40,11 @@ __all__ = [
     "check_content_type",
     "checked",
     "decode",
+    "decode_map",
     "error_body",
+    "error_from",
     "error_from_body",
     "plan_request",
     "to_order",
+    "told",
 ]

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from actors.errors import BadRequest
 from actors.protocol import Mode, Profile
 from runtime.explain import misfit, show, unknown_field
-from runtime.frontends.wire.values import TOO_DEEP, check_value, parse
+from runtime.frontends.wire.values import TOO_DEEP, check_value, parse, parse_map
 
 Iterations: TypeAlias = Annotated[int, Meta(ge=0, le=10)]
 Weight: TypeAlias = Annotated[int, Meta(ge=0, le=10)]
@@ -113,6 +113,7 @@ class PlanRequest(_Part, frozen=True, kw_only=True):
 
 
 _DECODER = msgspec.json.Decoder(PlanRequest)
+_MAP_DECODER = msgspec.msgpack.Decoder(PlanRequest)
 
 
 def decode(body: bytes, content_type: str | None = "application/json") -> PlanRequest:
@@ -125,7 +126,24 @@ def decode(body: bytes, content_type: str | None = "application/json") -> PlanRe
     try:
         request = _DECODER.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        _complain(body)
+        _complain(parse(body, numbers=False))
+    return _passed(request)
+
+
+def decode_map(body: bytes) -> PlanRequest:
+    """The same of a msgpack map, equal to the body as JSON, with the same complaints.
+
+    What only msgpack can hold (binaries, extensions, keys that are no text) is refused.
+    """
+    try:
+        request = _MAP_DECODER.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        _complain(parse_map(body, numbers=False))
+    return _passed(request)
+
+
+def _passed(request: PlanRequest) -> PlanRequest:
+    """The request, after the checks that its types do not make."""
     _refuse_true(stream=request.stream, dry_run=request.dry_run)
     if request.request is None or not request.request.messages:
         raise BadRequest("messages required", code="messages_required")
@@ -202,8 +220,7 @@ def _check_texts(messages: list[ChatMessage]) -> None:
 # --- a body that was refused: which complaint comes first? ------------------------------------
 
 
-def _complain(body: bytes) -> NoReturn:
-    data = parse(body, numbers=False)
+def _complain(data: Any) -> NoReturn:
     if not isinstance(data, dict):
         raise BadRequest(f"body must be an object, got {show(data)}")
     _refuse_true(stream=data.get("stream"), dry_run=data.get("dry_run"))

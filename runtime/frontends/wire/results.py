@@ -113,33 +113,41 @@ class ErrorBody(Struct, kw_only=True, omit_defaults=True):
     partial: str | None = None
 
 
+def told(error: PlanError) -> ErrorBody:
+    """What a client is told of an error."""
+    return ErrorBody(
+        error=error.text,
+        code=error.code,
+        id=error.run,
+        cost=error.cost,
+        calls=error.calls,
+        partial=error.partial,
+    )
+
+
 def error_body(error: PlanError) -> bytes:
     """The JSON that tells a client of an error."""
-    return msgspec.json.encode(
-        ErrorBody(
-            error=error.text,
-            code=error.code,
-            id=error.run,
-            cost=error.cost,
-            calls=error.calls,
-            partial=error.partial,
-        )
+    return msgspec.json.encode(told(error))
+
+
+def error_from(body: ErrorBody, http_status: int, retry_after_s: float | None = None) -> PlanError:
+    """The error that a body tells of, of the class that its code stands for."""
+    return error_class(body.code, http_status)(
+        body.error,
+        code=body.code,
+        http_status=http_status,
+        run=body.id,
+        cost=body.cost,
+        calls=body.calls,
+        partial=body.partial,
+        retry_after_s=retry_after_s,
     )
 
 
 def error_from_body(body: bytes, http_status: int, retry_after_s: float | None = None) -> PlanError:
-    """The error that a body tells of, of the class that its code stands for."""
+    """The same of the body as JSON."""
     try:
-        told = msgspec.json.decode(body, type=ErrorBody)
+        read = msgspec.json.decode(body, type=ErrorBody)
     except msgspec.MsgspecError:
         return Internal(f"an error that cannot be read, status {http_status}")
-    return error_class(told.code, http_status)(
-        told.error,
-        code=told.code,
-        http_status=http_status,
-        run=told.id,
-        cost=told.cost,
-        calls=told.calls,
-        partial=told.partial,
-        retry_after_s=retry_after_s,
-    )
+    return error_from(read, http_status, retry_after_s)

@@ -1,7 +1,8 @@
-"""JSON as clients send it: what of it can be passed on, and what cannot.
+"""JSON, and the same as msgpack, as clients send it: what of it can be passed on, and what cannot.
 
 Refused at the edge because no vendor, journal or socket could carry it: text with a lone
-surrogate, an integer beyond 64 bits, a number beyond a double, nesting deeper than 200.
+surrogate, an integer beyond 64 bits, a number beyond a double, nesting deeper than 200, and of
+msgpack what JSON has no word for.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import json
 from math import isfinite
 from typing import Any, NoReturn
+
+import msgspec
 
 from actors.errors import BadRequest
 
@@ -31,6 +34,18 @@ def parse(body: bytes | str, path: str = "", *, numbers: bool = True) -> Any:
     return data
 
 
+def parse_map(body: bytes, path: str = "", *, numbers: bool = True) -> Any:
+    """The same of msgpack."""
+    try:
+        data = msgspec.msgpack.decode(body)
+    except RecursionError as error:
+        raise BadRequest(TOO_DEEP) from error
+    except (msgspec.MsgspecError, ValueError, OverflowError) as error:
+        raise BadRequest("bad json", code="bad_json") from error
+    check_value(data, path, numbers=numbers)
+    return data
+
+
 def check_value(value: Any, path: str, depth: int = 0, *, numbers: bool = True) -> None:
     """Raises :class:`BadRequest` naming the first value under `path` that cannot be passed on.
 
@@ -45,16 +60,20 @@ def check_value(value: Any, path: str, depth: int = 0, *, numbers: bool = True) 
             if isinstance(key, str):
                 _check_text(key, path)
                 at = f"{path}.{key}" if path else key
+            elif isinstance(value, dict):
+                raise BadRequest(f"{path or 'body'} must be an object with text for its keys")
             else:
                 at = f"{path}[{key}]"
             check_value(child, at, depth + 1, numbers=numbers)
     elif isinstance(value, str):
         _check_text(value, path)
+    elif value is not None and not isinstance(value, int | float):
+        raise BadRequest(f"{path or 'body'} must be data that JSON can hold")
     elif numbers:
         _check_number(value, path)
 
 
-def _check_number(value: Any, path: str) -> None:
+def _check_number(value: float | None, path: str) -> None:
     if isinstance(value, int) and not LEAST_INTEGER <= value <= MOST_INTEGER:
         raise BadRequest(f"{path} must be an integer of at most 64 bits")
     if isinstance(value, float) and not isfinite(value):

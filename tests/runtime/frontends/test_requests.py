@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.errors import BadRequest
-from runtime.frontends.wire import PlanRequest, checked, decode, plan_request
+from runtime.frontends.wire import PlanRequest, checked, decode, decode_map, plan_request
 
 MESSAGES = [{"role": "user", "content": "Design a REST API"}]
 
@@ -21,9 +22,17 @@ def body(**parts: Any) -> bytes:
 
 
 def refusal(given: bytes, content_type: str | None = "application/json") -> tuple[int, str, str]:
+    """Why a body is refused; as msgpack, where it can be that, for the same reason."""
     with pytest.raises(BadRequest) as caught:
         decode(given, content_type)
-    return caught.value.http_status, caught.value.code, caught.value.text
+    why = caught.value.http_status, caught.value.code, caught.value.text
+    with suppress(ValueError, OverflowError, RecursionError):
+        as_map = msgspec.msgpack.encode(json.loads(given))
+        if why[0] == 400 and why[1] != "bad_json":
+            with pytest.raises(BadRequest) as again:
+                decode_map(as_map)
+            assert (again.value.http_status, again.value.code, again.value.text) == why
+    return why
 
 
 def nested(levels: int) -> Any:
@@ -321,3 +330,42 @@ def test_python_is_checked_like_http(fields: dict[str, Any], text: str) -> None:
     with pytest.raises(BadRequest) as caught:
         plan_request("hi", **fields)
     assert caught.value.text == text
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        ({"meta": {"a": b"x"}}, "request.meta.a must be data that JSON can hold"),
+        ({"meta": {"a": {1: 2}}}, "request.meta.a must be an object with text for its keys"),
+        ({"parameters": {"a": msgspec.msgpack.Ext(1, b"")}},
+         "request.parameters.a must be data that JSON can hold"),
+        ({"parameters": {"a": float("nan")}},
+         "request.parameters.a must be a finite number, got nan"),
+        ({"id": b"x"}, "request.id must be data that JSON can hold"),
+    ],
+)  # fmt: skip
+def test_what_only_msgpack_can_hold_is_refused(part: dict[str, Any], text: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        decode_map(msgspec.msgpack.encode({"request": {"messages": MESSAGES, **part}}))
+    assert caught.value.text == text
+
+
+@pytest.mark.parametrize("given", [b"", b"\xc1", b"\x81\xa1\xff\x01", b"\x80\x80"])
+def test_what_is_not_msgpack(given: bytes) -> None:
+    with pytest.raises(BadRequest, match="bad json"):
+        decode_map(given)
+
+
+@given(st.binary(max_size=100))
+def test_whatever_msgpack_comes_is_answered(given: bytes) -> None:
+    with suppress(BadRequest):
+        decode_map(given)
+
+
+def test_a_map_is_read_as_its_json_is() -> None:
+    plain = {
+        "request": {"messages": MESSAGES, "parameters": {"temperature": 0.5, "x": [None, 1]}},
+        "orchestration": {"mode": "vote", "voters": 2},
+        "policy": {"max_budget_usd": 1},
+    }
+    assert decode_map(msgspec.msgpack.encode(plain)) == decode(msgspec.json.encode(plain))

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from runtime.frontends.http import CannotServe, create_app, serve
+from runtime.frontends.admission import CannotServe
+from runtime.frontends.http import create_app, serve
 from runtime.frontends.http.serving import DrainingServer, _bind
 from tests.runtime.frontends.fake_hub import ANSWER, FakeHub, body
 
