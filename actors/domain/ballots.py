@@ -101,7 +101,7 @@ def ballot(question: bytes, texts: Sequence[str], seed: int) -> Paper:
     """Puts `texts` before a judge as candidate answers to the conversation `question`."""
     shown = [tidied(visible(text)) for text in texts]
     conversation = prompts.transcript(question)
-    nonce = _digest(str(seed), conversation, *shown)
+    nonce = _digest(str(seed), conversation, *shown).hex()
     labels = _labels(nonce, len(texts), [conversation, *shown])
     first = int(nonce, 16) % max(len(texts), 1)
     order = tuple((first + place) % len(texts) for place in range(len(texts)))
@@ -140,39 +140,46 @@ def verdict_schema(labels: Sequence[str]) -> bytes:
     return msgspec.json.encode(verdict)
 
 
-def _digest(*parts: str) -> str:
+def _digest(*parts: str) -> bytes:
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8, "big") + data)
-    return digest.hexdigest()
+    return digest.digest()
 
 
 def _labels(nonce: str, wanted: int, texts: Sequence[str]) -> tuple[str, ...]:
     """Labels that occur in no text.  They grow until there are enough, so this ends."""
     labels: list[str] = []
-    taken = [text.upper() for text in texts]
+    taken = "\n".join([text.upper() for text in texts])
     for attempt in count():
         if len(labels) == wanted:
             return tuple(labels)
         label = _label(_digest(nonce, str(attempt)), 3 + attempt // 64)
-        if label not in labels and not any(label in text for text in taken):
+        if label not in labels and not _occurs(label, taken):
             labels.append(label)
     raise AssertionError("count() does not end")
 
 
-def _label(digest: str, length: int) -> str:
-    draws = bytes.fromhex(digest)
+def _label(draws: bytes, length: int) -> str:
     return "".join(
-        alphabet[draws[place % len(draws)] % len(alphabet)]
-        for place in range(length)
-        for alphabet in (_DIGITS if place % 2 else _LETTERS,)
+        [
+            alphabet[draws[place % len(draws)] % len(alphabet)]
+            for place in range(length)
+            for alphabet in (_DIGITS if place % 2 else _LETTERS,)
+        ]
     )
+
+
+def _occurs(label: str, text: str) -> bool:
+    """Its digit is looked for first: digits are rare, and one character is found at once."""
+    return label[1] in text and label in text
 
 
 def _fenced(tag: str, attributes: str, nonce: str, text: str) -> str:
     key = nonce[:16]
-    defused = _LOOKS_LIKE_FENCE.sub("‹", text).replace(key, "…")
+    defused = _LOOKS_LIKE_FENCE.sub("‹", text) if "<" in text else text
+    defused = defused.replace(key, "…")
     return f'<{tag}{attributes} key="{key}">\n{defused or "(empty)"}\n</{tag} key="{key}">'
 
 
