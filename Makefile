@@ -4,12 +4,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+BENCH  := $(VENV)/.bench-installed
 
 PROMPT ?= Design a REST API for a task management app
 MODE   ?= vote
 SEEDS  ?= 1000
 
-.PHONY: plan test lint types tests simulate setup clean
+.PHONY: plan test lint types tests simulate bench bench-guard setup clean
 
 plan: $(STAMP)
 	@$(BIN)/planhub plan "$(PROMPT)" --mode $(MODE)
@@ -30,6 +31,17 @@ tests: $(STAMP)
 
 simulate: $(STAMP)
 	@$(BIN)/python -m runtime.testing.simulation --seeds $(SEEDS)
+
+bench: $(BENCH)
+	@$(BIN)/python -m bench.matrix --json bench/results/latest.json --picture bench/results/votes.svg
+
+bench-guard: $(BENCH)
+	@$(BIN)/python -m bench.guard
+
+$(BENCH): $(STAMP)
+	@echo "installing what the benchmarks need into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]'
+	@touch $(BENCH)
 
 $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "planhub needs Python 3.11 or later: no '$(PYTHON)' found"; exit 1; }

@@ -8,17 +8,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import httptools
+import uvloop
+
+from bench.cores import pin
+from bench.subject import allow_many_files
 
 TEXT = (
     "Resources are nouns: /tasks, /projects, /users. Lists are paged by cursor, "
     "writes carry an idempotency key, errors share one shape. "
-) * 8
+) * 9
+LABELS = re.compile(rb'\\"enum\\":\[(.*?)\]')
+"""The first list of words in a ballot's schema: its labels."""
 
 
 def answer(text: str) -> bytes:
@@ -49,7 +57,7 @@ class Vendor(asyncio.Protocol):
     plain = answer(TEXT)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
         self.parser = httptools.HttpRequestParser(self)
         self.body = bytearray()
 
@@ -75,21 +83,20 @@ class Vendor(asyncio.Protocol):
 
     def reply(self) -> bytes:
         """The fixed text; to a judge's ballot, a verdict for the label that it names first."""
-        if b'\\"choice\\"' not in self.body:
-            return self.plain
-        return answer(verdict(json.loads(self.body)["messages"][-1]["content"]))
+        found = LABELS.search(self.body)
+        return self.plain if found is None else answer(verdict(found[1]))
 
 
-def verdict(prompt: str) -> str:
-    """A verdict that the schema at the end of a ballot accepts: the first label."""
-    schema = json.loads(prompt[prompt.rindex("JSON Schema:") + len("JSON Schema:") :])
-    choices = schema["properties"]["choice"]["enum"]
-    labels = [label for label in choices if label not in ("tie", "none")]
-    findings = [{"label": label, "finding": "sound"} for label in labels]
-    return json.dumps({"findings": findings, "comparison": "equal", "choice": labels[0]})
+def verdict(labels: bytes) -> str:
+    """A verdict that the schema of a ballot accepts."""
+    named: list[str] = json.loads(b"[%s]" % labels.replace(b"\\", b""))
+    findings = [{"label": label, "finding": "Sound. " * 20} for label in named]
+    return json.dumps({"findings": findings, "comparison": "Equal. " * 40, "choice": named[0]})
 
 
 async def serve(port: int, delay_s: float) -> None:
+    pin(measured=False)
+    allow_many_files()
     Vendor.delay_s = delay_s
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Vendor, "127.0.0.1", port, backlog=4096)
@@ -106,8 +113,8 @@ def upstream(delay_ms: float = 0.0) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
     finally:
-        process.kill()
-        process.wait()
+        process.terminate()
+        process.wait(10)
         process.stdout.close()
 
 
@@ -116,11 +123,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--delay-ms", type=float, default=0.0)
     given = parser.parse_args()
-    try:
-        import uvloop as loops
-    except ImportError:
-        loops = asyncio
-    loops.run(serve(given.port, given.delay_ms / 1000))
+    uvloop.run(serve(given.port, given.delay_ms / 1000))
 
 
 if __name__ == "__main__":

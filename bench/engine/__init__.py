@@ -1,0 +1,1 @@
+"""planhub at each of its front ends, as a measured program."""

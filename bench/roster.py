@@ -1,0 +1,44 @@
+"""The programs that a matrix measures."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+from bench.subject import Subject, started
+
+
+class Program(NamedTuple):
+    """`module` is run by `python` with the vendor's URL and `arguments`."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...] = ()
+    python: str = sys.executable
+
+    def started(self, url: str) -> AbstractContextManager[Subject]:
+        return started(self.name, (self.python, "-m", self.module, url, *self.arguments))
+
+
+BARE = Program("bare loop", "bench.references.bare_loop")
+DISK = Program("embedded, disk", "bench.engine.embedded", ("disk",))
+
+PROGRAMS: tuple[Program, ...] = (
+    BARE,
+    Program("asyncio.Protocol on uvloop", "bench.references.protocol_client"),
+    Program("aiohttp gather", "bench.references.aiohttp_gather"),
+    Program("httpx gather", "bench.references.httpx_gather"),
+    DISK,
+    Program("embedded, memory", "bench.engine.embedded", ("memory",)),
+)
+
+
+def chosen(words: list[str]) -> tuple[Program, ...]:
+    """Those whose name holds one of `words` (all, without any), after the bare loop."""
+    rest = PROGRAMS[1:]
+    if words:
+        rest = tuple(p for p in rest if any(word in p.name for word in words))
+        if not rest:
+            raise SystemExit(f"nothing is called so: {', '.join(p.name for p in PROGRAMS)}")
+    return (BARE, *rest)
