@@ -10,7 +10,7 @@ PROMPT ?= Design a REST API for a task management app
 MODE   ?= vote
 SEEDS  ?= 1000
 
-.PHONY: plan test lint types tests simulate bench bench-guard setup clean
+.PHONY: plan test lint types tests simulate bench bench-guard bench-flame setup clean
 
 plan: $(STAMP)
 	@$(BIN)/planhub plan "$(PROMPT)" --mode $(MODE)
@@ -37,6 +37,9 @@ bench: $(BENCH)
 
 bench-guard: $(BENCH)
 	@$(BIN)/python -m bench.guard
+
+bench-flame: $(BENCH)
+	@$(BIN)/python -m bench.flame
 
 $(BENCH): $(STAMP)
 	@echo "installing what the benchmarks need into $(VENV) ..."

@@ -120,6 +120,10 @@ class Subject:
     def __repr__(self) -> str:
         return f"<Subject {self.name}, process {self._process.pid}>"
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def run(self, votes: int, concurrency: int) -> Figures:
         """Raises RuntimeError when it ends, or says nothing for minutes."""
         assert self._process.stdin is not None
