@@ -8,7 +8,6 @@ by events; they never see an actor.
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -56,6 +55,7 @@ from runtime.frontends.wire.equality import fingerprint
 from runtime.kernel import ActorStopped, Future, Host, System
 from runtime.keys import ApiKey
 from runtime.names import Names, check_name
+from runtime.run_ids import RunIds
 from runtime.runs import (
     Course,
     OnEvent,
@@ -95,6 +95,7 @@ class Engine:
         self.table = to_models(config)
         self.draining = False
         self.runs = Runs()
+        self._ids = RunIds()
         self._names = Names()
         self._naming = threading.Lock()
         self._remembered = Remembered()
@@ -307,7 +308,7 @@ class Engine:
         order = to_order(
             request,
             self.edge,
-            run=secrets.token_hex(16),
+            run=self._ids.next(),
             seed=self._random.getrandbits(48),
             created=int(time.time()),
             key=None if key is None else key.id,
