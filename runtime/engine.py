@@ -55,6 +55,7 @@ from runtime.frontends.wire.equality import fingerprint
 from runtime.kernel import ActorStopped, Future, Host, System
 from runtime.keys import ApiKey
 from runtime.names import Names, check_name
+from runtime.reactor import Reactor
 from runtime.run_ids import RunIds
 from runtime.runs import (
     Course,
@@ -110,12 +111,14 @@ class Engine:
             abort_work=self._abort_work,
             is_watched=lambda address: self.runs.is_watched(run_at(address)),
         )
+        self.reactor = Reactor()
         self.vendors: Mapping[str, VendorCaller] = {
-            settings.provider: connect(settings, self.system.tell)
+            settings.provider: connect(settings, self.system.tell, self.reactor)
             for settings in connections(config)
         }
         self._validator = Validator(self.system.tell)
-        services = [self._validator.serve, *(vendor.serve for vendor in self.vendors.values())]
+        vendors = (vendor.serve for vendor in self.vendors.values())
+        services = [self.reactor.serve, self._validator.serve, *vendors]
         self.host = Host(self.system, tree(self._parts()), services)
 
     def __repr__(self) -> str:
