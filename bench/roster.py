@@ -31,6 +31,7 @@ PROGRAMS: tuple[Program, ...] = (
     Program("httpx gather", "bench.references.httpx_gather"),
     DISK,
     Program("embedded, memory", "bench.engine.embedded", ("memory",)),
+    Program("HTTP", "bench.engine.served", ("http",)),
 )
 
 

@@ -12,13 +12,12 @@ from pathlib import Path
 from threading import Semaphore
 from typing import Any
 
-from bench.engine.setup import VOTE, settings
+from bench.engine.setup import VOTE, require_whole, settings
 from bench.subject import Crowd, be_measured, serve
 from bench.workload import PROMPT
-from runtime import PlanError, Planhub, PlanResult
+from runtime import PlanError, Planhub
 from runtime.config import complete, parse
 
-CALLS = 4
 WITHIN_S = 120.0
 
 
@@ -47,17 +46,11 @@ class Host:
             futures.append(future)
         for future in futures:
             try:
-                failures += amiss(future.result(WITHIN_S))
-            except PlanError as error:
+                result = future.result(WITHIN_S)
+                require_whole(result.status, len(result.calls), result.reasons)
+            except (PlanError, RuntimeError) as error:
                 failures.append(repr(error))
         return Crowd(seconds, failures)
-
-
-def amiss(result: PlanResult) -> list[str]:
-    """What is wrong with an answer that came: nothing may be, where the vendor always answers."""
-    if result.status == "complete" and len(result.calls) == CALLS:
-        return []
-    return [f"{result.status}: {result.reasons}, {len(result.calls)} calls"]
 
 
 def main() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from bench.workload import JUDGE, MODELS, PROMPT
 
+CALLS = 4
 CONNECTIONS = 6_000
 PLACES = 10_000
 VOTE: dict[str, Any] = {"mode": "vote", "review_model_id": JUDGE}
@@ -34,7 +38,28 @@ def settings(url: str) -> dict[str, Any]:
     return {"providers": [vendor], "models": models}
 
 
+def written(url: str, folder: Path) -> Path:
+    """The same as a file, with a database beside it."""
+    path = folder / "planhub.toml"
+    path.write_text("\n".join(_toml(url, folder / "bench.db")))
+    return path
+
+
+def _toml(url: str, database: Path) -> Iterator[str]:
+    yield f"[server]\ndatabase = {json.dumps(str(database))}"
+    for name, tables in settings(url).items():
+        for table in tables:
+            yield f"[[{name}]]"
+            yield from (f"{key} = {json.dumps(value)}" for key, value in table.items())
+
+
 def plan_body() -> dict[str, Any]:
     """What a client sends to have a vote, over HTTP or the socket."""
     messages = [{"role": "user", "content": PROMPT}]
     return {"request": {"messages": messages}, "orchestration": VOTE}
+
+
+def require_whole(status: str, calls: int, reasons: Sequence[str]) -> None:
+    """Raises RuntimeError for anything amiss: nothing may be, where the vendor always answers."""
+    if status != "complete" or calls != CALLS:
+        raise RuntimeError(f"{status}: {', '.join(reasons)}; {calls} calls")
