@@ -22,7 +22,7 @@ from msgspec import json
 from bench.client import Client
 from bench.cores import pin
 from bench.engine.frames import Pipeline
-from bench.engine.setup import plan_body, require_whole, written
+from bench.engine.setup import MODES, plan_body, require_whole, written
 from bench.subject import allow_many_files, in_turn, serve
 
 START_S = 30.0
@@ -64,7 +64,8 @@ def server(config: Path, *arguments: str) -> Iterator[tuple[int, str]]:
 
 
 def require_whole_body(answer: dict[str, Any]) -> None:
-    require_whole(answer["status"], len(answer["calls"]), answer["reasons"])
+    _, calls = MODES["vote"]
+    require_whole(answer["status"], len(answer["calls"]), answer["reasons"], calls)
 
 
 def over_http(url: str, loop: asyncio.AbstractEventLoop) -> Callable[[], Awaitable[None]]:

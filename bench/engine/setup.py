@@ -9,10 +9,13 @@ from typing import Any
 
 from bench.workload import JUDGE, MODELS, PROMPT
 
-CALLS = 4
 CONNECTIONS = 6_000
 PLACES = 10_000
-VOTE: dict[str, Any] = {"mode": "vote", "review_model_id": JUDGE}
+MODES: dict[str, tuple[dict[str, Any], int]] = {
+    "vote": ({"mode": "vote", "review_model_id": JUDGE}, 4),
+    "adversarial": ({"mode": "adversarial", "iterations": 2}, 5),
+}
+"""How each is asked for, and how many calls it takes."""
 
 
 def settings(url: str) -> dict[str, Any]:
@@ -56,10 +59,10 @@ def _toml(url: str, database: Path) -> Iterator[str]:
 def plan_body() -> dict[str, Any]:
     """What a client sends to have a vote, over HTTP or the socket."""
     messages = [{"role": "user", "content": PROMPT}]
-    return {"request": {"messages": messages}, "orchestration": VOTE}
+    return {"request": {"messages": messages}, "orchestration": MODES["vote"][0]}
 
 
-def require_whole(status: str, calls: int, reasons: Sequence[str]) -> None:
+def require_whole(status: str, calls: int, reasons: Sequence[str], wanted: int) -> None:
     """Raises RuntimeError for anything amiss: nothing may be, where the vendor always answers."""
-    if status != "complete" or calls != CALLS:
+    if status != "complete" or calls != wanted:
         raise RuntimeError(f"{status}: {', '.join(reasons)}; {calls} calls")
