@@ -33,7 +33,7 @@ simulate: $(STAMP)
 	@$(BIN)/python -m runtime.testing.simulation --seeds $(SEEDS)
 
 bench: $(BENCH)
-	@$(BIN)/python -m bench.matrix --json bench/results/latest.json --picture bench/results/votes.svg
+	@$(BIN)/python -m bench.targets --json bench/results/latest.json --picture bench/results/votes.svg
 
 bench-guard: $(BENCH)
 	@$(BIN)/python -m bench.guard

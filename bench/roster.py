@@ -32,8 +32,12 @@ PROGRAMS: tuple[Program, ...] = (
     DISK,
     Program("embedded, disk, by a thread", "bench.engine.embedded", ("disk", "thread", "vote")),
     Program("embedded, memory", "bench.engine.embedded", ("memory", "callbacks", "vote")),
+    Program("socket", "bench.engine.served", ("socket",)),
     Program("HTTP", "bench.engine.served", ("http",)),
 )
+
+BARE_SEQUENCE = Program("bare loop, in sequence", "bench.references.bare_loop", ("adversarial",))
+SEQUENCE = Program("adversarial", "bench.engine.embedded", ("disk", "callbacks", "adversarial"))
 
 
 def chosen(words: list[str]) -> tuple[Program, ...]:
