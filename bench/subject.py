@@ -138,7 +138,7 @@ class Subject:
         ready, _, _ = select.select([answers], [], [], ANSWER_WITHIN_S)
         line = answers.readline() if ready else ""
         if not line:
-            what = "said nothing in time" if self._process.poll() is None else "has ended"
+            what = "has ended" if ready else "said nothing in time"
             raise RuntimeError(f"{self.name} {what}: its last words are above")
         return line
 
