@@ -33,12 +33,12 @@ Timer: TypeAlias = int
 class Message(Struct, frozen=True, gc=False, tag=True, array_like=True):
     """What crosses a mailbox: frozen, tagged with its class name, holding values and tuples."""
 
+    new_work: ClassVar[bool] = False
+    """True for commands that a full mailbox refuses, with :class:`Overloaded`; all else enters."""
+
 
 class Command(Message, frozen=True, gc=False):
     """A message that is answered: to `reply_to`, by a message with the same `ticket`."""
-
-    new_work: ClassVar[bool] = False
-    """True for what a full mailbox refuses, with :class:`Overloaded`; all else always enters."""
 
     reply_to: Address
     ticket: str

@@ -17,7 +17,7 @@ from actors.addresses import LEDGER
 from actors.attempt import Attempt, Stage, Wanted
 from actors.base import ABSENT, Context, Message
 from actors.domain import retry
-from actors.domain.admission import Share, quote
+from actors.domain.admission import Share, max_tokens, quote
 from actors.domain.pricing import input_estimate
 from actors.domain.schema import NOT_JSON, is_heavy, problems
 from actors.domain.selection import escalation
@@ -57,8 +57,8 @@ class RetryDue(Message, frozen=True, gc=False):
 class Watcher(Protocol):
     """Whom :class:`Calls` tells what happens."""
 
-    def step(self, key: int, outcome: Outcome) -> Step:
-        """The journal's next entry: the call has this outcome."""
+    def steps(self, key: int, outcome: Outcome) -> tuple[Step, ...]:
+        """The journal's next entries, the last of them: the call has this outcome."""
 
     def call_ended(self, key: int, outcome: Outcome) -> None:
         """The call has an outcome; it is in the journal."""
@@ -278,7 +278,7 @@ class Calls:
             candidate,
             wanted.attempts,
             wanted,
-            clamped=quoted.max_tokens < quote(wanted.call, candidate.model).max_tokens,
+            clamped=quoted.max_tokens < max_tokens(wanted.call, candidate.model),
             started_ms=self._elapsed_ms(),
         )
         self._attempts[attempt.id] = attempt
@@ -319,7 +319,7 @@ class Calls:
             answer.usage,
         )
         del self._wanted[wanted.key]
-        self._settle(attempt, record, step=self._watcher.step(wanted.key, outcome))
+        self._settle(attempt, record, steps=self._watcher.steps(wanted.key, outcome))
         self._watcher.call_ended(wanted.key, outcome)
 
     def _failed(self, attempt: Attempt, failed: CallFailed) -> None:
@@ -330,10 +330,14 @@ class Calls:
         self._after_failure(attempt, failed.kind, failed.detail, failed.retry_after_s)
 
     def _settle(
-        self, attempt: Attempt, record: CallRecord, text: str = "", step: Step | None = None
+        self,
+        attempt: Attempt,
+        record: CallRecord,
+        text: str = "",
+        steps: tuple[Step, ...] = (),
     ) -> None:
         del self._attempts[attempt.id]
-        self._ctx.tell(LEDGER, Settle(self._order.run, record, text, step))
+        self._ctx.tell(LEDGER, Settle(self._order.run, record, text, steps))
         self._watcher.attempt_ended(record)
 
     def _elapsed_ms(self) -> float:
@@ -385,6 +389,6 @@ class Calls:
         del self._wanted[wanted.key]
         overloaded = 0 < wanted.turned_away == len(wanted.failures)
         outcome = Unanswered(kind, tuple(wanted.failures), overloaded=overloaded)
-        step = self._watcher.step(wanted.key, outcome)
-        self._ctx.tell(LEDGER, Record(self._order.run, (step,)))
+        steps = self._watcher.steps(wanted.key, outcome)
+        self._ctx.tell(LEDGER, Record(self._order.run, steps))
         self._watcher.call_ended(wanted.key, outcome)

@@ -266,8 +266,8 @@ class CostLedger(Actor):
         self._overruns += cost > hold.amount
         call = call if cost == call.cost_nano else replace(call, cost_nano=cost)
         self._commits.write(entries.settled(hold, call, settle.text, self.ctx.wall()))
-        if settle.step is not None:
-            self._commits.write(StepTaken(settle.run, settle.step))
+        for step in settle.steps:
+            self._commits.write(StepTaken(settle.run, step))
         self._serve_line()
 
     def _journal(self, run: str, steps: tuple[Step, ...]) -> None:
@@ -290,7 +290,9 @@ class CostLedger(Actor):
         if self._commits.failing and end.ticket not in self._recorded:
             self.ctx.reply(end, RunEnded(end.ticket, durable=False))
             return
-        if end.order is not None and end.ticket not in self._recorded:
+        if end.order is None:
+            self._journal(end.ticket, end.steps)
+        elif end.ticket not in self._recorded:
             self._commits.write(RunBegan(end.order, self.ctx.wall(), end.steps))
         self._close_run(end.ticket, end.status, end.body, end.http_status)
         self._commits.answer_after(end)

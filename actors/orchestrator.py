@@ -21,8 +21,6 @@ from collections.abc import Iterable
 from enum import IntEnum, auto
 from typing import Any, ClassVar, TypeAlias, assert_never
 
-from msgspec.structs import replace
-
 from actors.addresses import LEDGER, is_pool
 from actors.attempt import Attempt
 from actors.base import ABSENT, Actor, Address, Context, Down, Message, Overloaded
@@ -220,7 +218,7 @@ class Orchestrator(Actor):
         self._begin, self._order = begin, order
         self._deadline = self.ctx.now() + order.latency_s
         self._calls = Calls(self.ctx, order, self._deadline, self, begin.records, begin.attempts)
-        self._journal = RunJournal(self.ctx, order.run, begin.steps)
+        self._journal = RunJournal(begin.steps)
         self._narrator = Narrator(self.ctx, order)
         self._questions = Questions(self.ctx, order)
         self._run = Run(STRATEGIES[order.mode](order))
@@ -350,7 +348,7 @@ class Orchestrator(Actor):
         if self._phase is not Phase.ADMITTING:
             return
         self._phase = Phase.CALLING
-        self._journal.open()
+        self._journal.is_open = True
         first, self._first = self._first, []
         calls = [start.call for start in first]
         shares = share_out(admitted.granted_nano, calls, self._finish)
@@ -414,8 +412,9 @@ class Orchestrator(Actor):
 
     # --- what Calls tells ---
 
-    def step(self, key: int, outcome: Outcome) -> Step:
-        return self._journal.answer(key, outcome)
+    def steps(self, key: int, outcome: Outcome) -> tuple[Step, ...]:
+        self._journal.answered(key, outcome)
+        return self._journal.take()
 
     def call_ended(self, key: int, outcome: Outcome) -> None:
         self._perform(self._run.resume(key, outcome))
@@ -464,11 +463,17 @@ class Orchestrator(Actor):
         self._tell_end()
 
     def _tell_end(self) -> None:
-        ended, run = self._ending, self._order.run
-        end = EndRun(self.ctx.address, run, ended.status, ended.body, ended.http_status)
-        if not self._journal.is_open and (self._parked or self._begin.steps):
-            end = replace(end, order=self._order, steps=self._journal.unopened)
-        self.ctx.tell(LEDGER, end)
+        ended, run, journal = self._ending, self._order.run, self._journal
+        order, steps = None, journal.waiting
+        if not journal.is_open:
+            known = self._parked or self._begin.steps
+            order, steps = (self._order, journal.unopened) if known else (None, ())
+        self.ctx.tell(
+            LEDGER,
+            EndRun(
+                self.ctx.address, run, ended.status, ended.body, ended.http_status, order, steps
+            ),
+        )
 
     def _ended(self) -> None:
         if self._phase is Phase.ENDING:

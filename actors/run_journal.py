@@ -1,10 +1,12 @@
-"""One run's part of the journal: its steps, numbered, and on record from its admission on."""
+"""One run's part of the journal: its steps, numbered, each on record with the money that follows.
+
+What a run is told costs nothing by itself: it waits here until a settlement, or the run's end,
+takes it to the ledger, in one message and one transaction with what it led to.
+"""
 
 from __future__ import annotations
 
-from actors.addresses import LEDGER
-from actors.base import Context
-from actors.protocol import Record, Step
+from actors.protocol import Step
 from actors.strategies.journal import Told, answer_step, expire_step, give_up_step
 from actors.strategies.plan import UnansweredKind
 
@@ -12,46 +14,39 @@ from actors.strategies.plan import UnansweredKind
 class RunJournal:
     """`before` are the steps that a run is carried on with; they are on record, or were once.
 
-    What a run is told before the ledger knows of it waits here until it does.
+    Nothing may be taken before the run is admitted and so known to the ledger: `is_open`.
     """
 
-    def __init__(self, ctx: Context, run: str, before: tuple[Step, ...]) -> None:
-        self._ctx = ctx
-        self._run = run
+    def __init__(self, before: tuple[Step, ...]) -> None:
         self._before = before
         self._waiting: list[Step] = []
         self._count = len(before)
         self.is_open = False
 
-    def answer(self, key: int, told: Told) -> Step:
-        """The next step, for whoever has it recorded with the money that it cost."""
-        return answer_step(self._next(), key, told)
-
     def answered(self, key: int, told: Told) -> None:
-        self._record(self.answer(key, told))
+        self._waiting.append(answer_step(self._next(), key, told))
 
     def expired(self, key: int) -> None:
-        self._record(expire_step(self._next(), key))
+        self._waiting.append(expire_step(self._next(), key))
 
     def given_up(self, kind: UnansweredKind) -> None:
-        self._record(give_up_step(self._next(), kind))
+        self._waiting.append(give_up_step(self._next(), kind))
 
-    def open(self) -> None:
-        """The run is admitted: what has waited is recorded, and from now on everything at once."""
-        self.is_open = True
-        if self._waiting:
-            self._ctx.tell(LEDGER, Record(self._run, tuple(self._waiting)))
+    @property
+    def waiting(self) -> tuple[Step, ...]:
+        """What is not on record yet."""
+        return tuple(self._waiting)
+
+    def take(self) -> tuple[Step, ...]:
+        """The same, for whoever has it recorded now."""
+        taken = self.waiting
+        self._waiting.clear()
+        return taken
 
     @property
     def unopened(self) -> tuple[Step, ...]:
         """All steps of a run that was never admitted."""
         return (*self._before, *self._waiting)
-
-    def _record(self, step: Step) -> None:
-        if self.is_open:
-            self._ctx.tell(LEDGER, Record(self._run, (step,)))
-        else:
-            self._waiting.append(step)
 
     def _next(self) -> int:
         self._count += 1

@@ -23,7 +23,6 @@ from typing import NamedTuple
 from bench.cores import pin
 
 ANSWER_WITHIN_S = 300.0
-STOP_S = 60.0
 WARM_UP = 20
 
 
@@ -121,10 +120,6 @@ class Subject:
     def __repr__(self) -> str:
         return f"<Subject {self.name}, process {self._process.pid}>"
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
     def run(self, votes: int, concurrency: int) -> Figures:
         """Raises RuntimeError when it ends, or says nothing for minutes."""
         assert self._process.stdin is not None
@@ -138,7 +133,7 @@ class Subject:
         ready, _, _ = select.select([answers], [], [], ANSWER_WITHIN_S)
         line = answers.readline() if ready else ""
         if not line:
-            what = "has ended" if ready else "said nothing in time"
+            what = "said nothing in time" if self._process.poll() is None else "has ended"
             raise RuntimeError(f"{self.name} {what}: its last words are above")
         return line
 
@@ -147,7 +142,7 @@ class Subject:
 def started(
     name: str, command: Sequence[str], *, environment: dict[str, str] | None = None
 ) -> Iterator[Subject]:
-    """Starts a program, which pins itself; it ends when there are no more orders."""
+    """Starts a program, which pins itself, and ends it."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -158,15 +153,15 @@ def started(
     try:
         yield Subject(name, process)
     finally:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.close()
+        process.terminate()
         try:
-            process.wait(STOP_S)
+            process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            pipe.close()
 
 
 def be_measured() -> str:

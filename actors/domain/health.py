@@ -67,9 +67,7 @@ class Gauges:
 
     def _gauge(self, model: str) -> Gauge:
         self.moved[model] = None
-        if model not in self.models:
-            self.models[model] = Gauge()
-        return self.models[model]
+        return self.models.setdefault(model, Gauge())
 
 
 def faded(failure_rate: float, age_s: float) -> float:

@@ -81,18 +81,18 @@ class Refused(Message, frozen=True, gc=False):
 class Settle(Message, frozen=True, gc=False):
     """An attempt has ended: its hold becomes its cost, journalled in the same transaction.
 
-    `step` is what the run learns from it.  `text` is kept where there is none: an answer that
-    nobody waited for any more.
+    `steps` are what the run was told since the last ones, this outcome included.  `text` is kept
+    where there are none: an answer that nobody waited for any more.
     """
 
     run: str
     call: CallRecord
     text: str = ""
-    step: Step | None = None
+    steps: tuple[Step, ...] = ()
 
 
 class Record(Message, frozen=True, gc=False):
-    """What a run was told, for the journal; sent once it is admitted."""
+    """What an admitted run was told, for the journal, where no money goes with it."""
 
     run: str
     steps: tuple[Step, ...]
@@ -111,8 +111,8 @@ class EndRun(Command, frozen=True, gc=False):
     `body` is the JSON of the answer or of the error, `http_status` that of either.  With status
     `running` it is over for this engine alone: its journal stays open, for the next one.
 
-    A run that was not admitted brings its `order` and its whole journal if it was carried on, or is
-    to be: its end is all that the ledger hears of it.
+    `steps` are what it was told at last.  A run that was not admitted brings its `order` and its
+    whole journal if it was carried on, or is to be: its end is all that the ledger hears of it.
     """
 
     status: Literal["complete", "degraded", "failed", "cancelled", "running"]

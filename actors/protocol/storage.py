@@ -37,9 +37,7 @@ class LeaseReturned(Struct, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class RunBegan(Struct, frozen=True, gc=False, tag=True, array_like=True):
-    """Write: a run begins, or is carried on; these steps replace whatever the journal of one that
-    is wanted had.  The journal of another has none but of these.
-    """
+    """Write: a run begins, or is carried on; these steps replace whatever its journal had."""
 
     order: Order
     at: float

@@ -26,7 +26,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -47,6 +47,7 @@ from actors.strategies.actions import (
 )
 from actors.strategies.enough import answers, is_enough
 from actors.strategies.plan import (
+    AllIn,
     Ballot,
     Call,
     Choose,
@@ -72,38 +73,49 @@ class _Waits:
 _WAITS = _Waits()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Carried:
-    """A plan being carried out; `place` is None for the run's own."""
+    """A plan being carried out, so many rounds deep; `place` is None for the run's own."""
 
     steps: Plan[Any]
     place: _Place | None
-
-    @property
-    def depth(self) -> int:
-        return sum(1 for _ in _rounds_above(self.place))
+    depth: int = 0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Open:
-    """A round that has begun.  While it is `opening` it starts its branches and cannot close."""
+    """A round that has begun, with as many branches `running` as have no result yet.
+
+    While it is `opening` it starts its branches and cannot close.
+    """
 
     key: int
     plan: _Carried
     enough: Enough
     results: list[Any]
     announced: bool
+    running: int
     opening: bool = True
     role: Role | None = None
     stopped: UnansweredKind | None = None
 
+    def put(self, index: int, result: object) -> None:
+        """The result of a branch; _WAITS for one that has begun to run."""
+        if result is not _WAITS:
+            self.results[index] = result
+            self.running -= 1
+
     @property
     def may_close(self) -> bool:
+        if self.opening or not self.running:
+            return not self.opening
+        if isinstance(self.enough, AllIn):
+            return False
         ended = [result for result in self.results if result is not _WAITS]
-        return not self.opening and is_enough(self.enough, ended, len(self.results))
+        return is_enough(self.enough, ended, len(self.results))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class _Place:
     """A branch of a round."""
 
@@ -174,7 +186,7 @@ class Run:
 
     def _advance(self, plan: _Carried, answer: Any) -> None:
         """Sends a plan its answer, and the next, until it waits for something or has ended."""
-        while not isinstance(answer, _Waits):
+        while answer is not _WAITS:
             try:
                 step = _next_step(plan.steps, answer)
             except StopIteration as end:
@@ -225,11 +237,10 @@ class Run:
     def _open(self, plan: _Carried, step: Round) -> Any:
         """Starts every branch.  A round without any, or with enough already, is over at once."""
         announced = bool(step.branches) and self._stopped_at(plan.place) is None
-        results = [_WAITS] * len(step.branches)
-        opened = _Open(self._key(), plan, step.enough, results, announced)
+        calls = len(step.branches)
+        opened = _Open(self._key(), plan, step.enough, [_WAITS] * calls, announced, calls)
         self._rounds[opened.key] = opened
         if announced:
-            calls = len(step.branches)
             opening = OpenRound(opened.key, calls, step.leave_s, step.finish, plan.depth)
             self._actions.append(opening)
         for index, branch in enumerate(step.branches):
@@ -241,30 +252,31 @@ class Run:
         if isinstance(branch, Call):
             for above in _rounds_above(place):
                 above.role = above.role or branch.role
-            place.round.results[place.index] = self._ask(_Asked(branch, place))
+            place.round.put(place.index, self._ask(_Asked(branch, place)))
             return
-        carried = _Carried(branch, place)
+        carried = _Carried(branch, place, place.round.plan.depth + 1)
         self._live.append(carried)
         self._advance(carried, None)
 
     def _settle(self, place: _Place, result: Any) -> None:
         round = place.round
-        round.results[place.index] = result
+        round.put(place.index, result)
         if round.may_close:
             self._advance(round.plan, self._close(round))
 
     def _close(self, round: _Open) -> tuple[Any, ...]:
         """Gives up the branches still running and hands the results over."""
-        self._drop(round)
+        if round.running:
+            self._drop(round)
+            cancelled = Unanswered("cancelled")
+            round.results = [cancelled if r is _WAITS else r for r in round.results]
         del self._rounds[round.key]
-        cancelled = Unanswered("cancelled")
-        results = tuple(cancelled if result is _WAITS else result for result in round.results)
-        answered = sum(map(answers, results))
         if round.announced:
-            failed = len(results) - answered
+            answered = sum(map(answers, round.results))
+            failed = len(round.results) - answered
             depth = round.plan.depth
             self._actions.append(CloseRound(round.key, round.role, answered, failed, depth))
-        return results
+        return tuple(round.results)
 
     # --- ends ---
 
@@ -277,8 +289,12 @@ class Run:
             self._answer(asked, _instead_of(asked.step, kind))
 
     def _stopped_at(self, place: _Place | None) -> UnansweredKind | None:
-        around = (round.stopped for round in _rounds_above(place))
-        return self._stopped or next(filter(None, around), None)
+        if self._stopped is not None:
+            return self._stopped
+        for round in _rounds_above(place):
+            if round.stopped is not None:
+                return round.stopped
+        return None
 
     def _drop(self, scope: _Open | None) -> None:
         """Forgets all that is outstanding in `scope`, and the plans that wait for it."""
@@ -352,11 +368,14 @@ def _instead_of(
             return VerdictUnreadable("", kind)
 
 
-def _rounds_above(place: _Place | None) -> Iterator[_Open]:
+def _rounds_above(place: _Place | None) -> Sequence[_Open]:
     """The round of a place, the round that one is a branch of, and so on."""
-    while place is not None:
-        yield place.round
-        place = place.round.plan.place
+    if place is None:
+        return ()
+    above = [place.round]
+    while (place := place.round.plan.place) is not None:
+        above.append(place.round)
+    return above
 
 
 def _is_within(place: _Place | None, scope: _Open | None) -> bool:

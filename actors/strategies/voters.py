@@ -33,16 +33,13 @@ class Seat(Struct, frozen=True):
 
 
 class Heard(Struct, frozen=True):
-    """What the panel said: its seats at the end, and whoever failed on the way."""
+    """What the panel said: its seats at the end, whoever failed on the way, and the answers, in
+    the voters' order.
+    """
 
     seats: tuple[Seat, ...]
     failed: tuple[Seat, ...]
-
-    @property
-    def answers(self) -> tuple[Answered, ...]:
-        """In the voters' order."""
-        outcomes = (seat.outcome for seat in self.seats)
-        return tuple(outcome for outcome in outcomes if isinstance(outcome, Answered))
+    answers: tuple[Answered, ...]
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -57,7 +54,7 @@ class Heard(Struct, frozen=True):
 
     @property
     def is_degraded(self) -> bool:
-        return not all(seat.answered for seat in self.seats)
+        return len(self.answers) < len(self.seats)
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -82,7 +79,9 @@ def heard(order: Order, panel: Panel) -> Plan[Heard]:
         failed += [seat for seat in substitutes if not seat.answered]
         for (place, _), seat in zip(vacant, substitutes, strict=True):
             seats[place] = seat
-    result = Heard(tuple(seats), tuple(failed))
+    outcomes = [seat.outcome for seat in seats]
+    answers = tuple(outcome for outcome in outcomes if isinstance(outcome, Answered))
+    result = Heard(tuple(seats), tuple(failed), answers)
     if (error := _error(order, result)) is not None:
         raise error
     return result
@@ -116,12 +115,14 @@ def _vacant(seats: Sequence[Seat]) -> Iterator[int]:
 
 
 def _error(order: Order, heard: Heard) -> PlanError | None:
+    if not heard.failed:
+        return None
     partial = "\n\n".join(shown(order, answered.text) for answered in heard.answers)
     if "cancelled" in heard.kinds:
         return Cancelled("cancelled", partial=partial or None)
     if not heard.answers:
         return failure(_together(heard.failed))
-    if heard.failed and order.on_partial == "fail":
+    if order.on_partial == "fail":
         return AllModelsFailed(_together(heard.failed).text, partial=partial)
     return None
 

@@ -117,7 +117,10 @@ class Cell(Lifecycle, pykka.Actor):
         return len(self.mailbox)
 
     def accept(self, data: bytes) -> None:
-        self.mailbox.push(data)
+        if (lane := self.mailbox.user) is None:
+            self.mailbox.push(data)
+        else:
+            lane.append(data)
         if not self.queued:  # written out: once per message
             self.queued = True
             self.system.ready(self)

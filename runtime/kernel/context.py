@@ -17,15 +17,15 @@ __all__ = ["CellContext"]
 class CellContext:
     """One per incarnation; to be used in handlers, thus on the engine's thread only."""
 
-    __slots__ = ("_cell", "_system", "address")
+    __slots__ = ("_cell", "_system", "address", "now", "tell", "wall")
 
     def __init__(self, system: System, cell: Cell) -> None:
         self._system = system
         self._cell = cell
         self.address: Address = cell.address
-
-    def tell(self, to: Address, message: Message) -> None:
-        self._system.deliver(to, message)
+        self.tell = system.deliver
+        self.now = system.clock
+        self.wall = system.wall
 
     def reply(self, command: Command, message: Message) -> None:
         self._system.deliver(command.reply_to, message)
@@ -59,12 +59,6 @@ class CellContext:
 
     def stop(self) -> None:
         self._cell.leaving = True
-
-    def now(self) -> float:
-        return self._system.clock()
-
-    def wall(self) -> float:
-        return self._system.wall()
 
     def random(self) -> float:
         return self._system.random()

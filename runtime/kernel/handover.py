@@ -18,19 +18,19 @@ class Handover:
     than once too seldom, because a call lies in the queue before the flag is looked at.
     """
 
-    __slots__ = ("_calls", "_woken", "wake")
+    __slots__ = ("_woken", "calls", "wake")
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self.wake = wake
-        self._calls: deque[Callable[[], None]] = deque()
+        self.calls: deque[Callable[[], None]] = deque()
         self._woken = False
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return len(self.calls)
 
     def put(self, call: Callable[[], None]) -> None:
         """Any thread."""
-        self._calls.append(call)
+        self.calls.append(call)
         if not self._woken:
             self._woken = True
             self.wake()
@@ -43,7 +43,7 @@ class Handover:
         """Makes at most `limit` of the calls; one that raises hinders none of the others."""
         for _ in range(limit):
             try:
-                call = self._calls.popleft()
+                call = self.calls.popleft()
             except IndexError:
                 return
             try:

@@ -123,7 +123,10 @@ class System:
 
     def tell(self, to: Address, message: Message) -> None:
         """Sends and forgets; to an address nobody serves it becomes a counted dead letter."""
-        self.here(partial(self.deliver, to, message))
+        if get_ident() == self.home.thread:
+            self.deliver(to, message)
+        else:
+            self.hand_over(partial(self.deliver, to, message))
 
     def tell_all(self, messages: Iterable[tuple[Address, Message]]) -> None:
         """Many tells, in order, with one wake-up."""
@@ -212,18 +215,18 @@ class System:
 
     def run_ready(self, budget_s: float = 0.001) -> bool:
         """Gives turns until nothing is ready or `budget_s` is used; True when more is ready."""
-        ready, handover = self._ready, self._handover
+        ready, handed_over, clock = self._ready, self._handover.calls, self.clock
         self._idle = False
-        handover.begin()
-        until = self.clock() + budget_s
-        while ready or handover:
-            if handover:
-                handover.make(CALLS_PER_TURN)
+        self._handover.begin()
+        until = clock() + budget_s
+        while ready or handed_over:
+            if handed_over:
+                self._handover.make(CALLS_PER_TURN)
             if ready:
                 ready.popleft().turn()
-            if self.clock() >= until:
+            if clock() >= until:
                 break
-        self._idle = not (ready or handover)
+        self._idle = not (ready or handed_over)
         return not self._idle
 
     def next_timer(self) -> float | None:
@@ -275,7 +278,8 @@ class System:
         cell = self.cells.get(to)
         if cell is None:
             self._deliver_to_ask(to, message)
-        elif cell.full and isinstance(message, Command) and message.new_work:
+        elif message.new_work and cell.full:
+            assert isinstance(message, Command), "only what is answered can be refused"
             self.overloaded += 1
             self.deliver(message.reply_to, Overloaded(message.ticket))
         else:

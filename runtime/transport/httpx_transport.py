@@ -20,31 +20,22 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import httpcore
 import httpx
 import trio
 
-from runtime.transport.failures import (
-    BROKE,
-    CLOSED,
-    GIVEN_UP,
-    STOPPED,
-    TOO_SLOW,
-    FailureKind,
-    Phase,
-    not_http,
-    too_large,
-    unsendable,
-)
 from runtime.transport.port import Done, HttpFailure, HttpRequest, HttpResponse, Part, not_serving
 
 KEPT_S = 20.0
 """How long an idle connection is kept."""
 
 KEPT_PER_ORIGIN = 256
+
+Phase: TypeAlias = Literal["connecting", "sending", "waiting", "reading"]
+_Kind: TypeAlias = Literal["connect", "timeout", "closed", "too_large", "protocol", "cancelled"]
 
 
 class HttpxTransport:
@@ -98,7 +89,7 @@ class HttpxTransport:
             result = await self._exchange(exchange)
         finally:
             self._exchanges.pop(id, None)
-            done(result or exchange.failure("cancelled", STOPPED))
+            done(result or exchange.failure("cancelled", "the engine stopped"))
 
     async def _exchange(self, exchange: _Exchange) -> HttpResponse | HttpFailure:
         with exchange.scope:
@@ -118,7 +109,9 @@ class HttpxTransport:
         except httpx.HTTPError as error:
             return exchange.broken(error)
         except (httpx.InvalidURL, ValueError) as error:
-            return exchange.failure("connect", unsendable(error))
+            # The text may not be shown: a header that cannot be sent is most likely the key.
+            why = f"the request cannot be sent ({type(error).__name__})"
+            return exchange.failure("connect", why)
 
     @asynccontextmanager
     async def _client(self, url: str, *, fresh: bool) -> AsyncIterator[httpx.AsyncClient]:
@@ -227,10 +220,11 @@ class _Exchange:
     def ended_early(self) -> HttpFailure:
         match self._stopped:
             case "cancelled":
-                return self.failure("cancelled", GIVEN_UP)
+                return self.failure("cancelled", "given up")
             case "too_large":
-                return self.failure("too_large", too_large(self.request.max_response_bytes))
-        return self.failure("timeout", TOO_SLOW[self._phase])
+                most = self.request.max_response_bytes
+                return self.failure("too_large", f"more than {most} bytes")
+        return self.failure("timeout", _TOO_SLOW[self._phase])
 
     def broken(self, error: httpx.HTTPError) -> HttpFailure:
         """What one of httpx's errors amounts to."""
@@ -239,12 +233,12 @@ class _Exchange:
             case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
                 return self.failure("connect", text or type(error).__name__)
             case httpx.RemoteProtocolError() if "clos" in text or "disconnected" in text:
-                return self.failure("closed", CLOSED)
+                return self.failure("closed", "the vendor closed the connection")
             case httpx.NetworkError():
-                return self.failure("closed", BROKE)
-        return self.failure("protocol", not_http(type(error).__name__))
+                return self.failure("closed", "the connection broke")
+        return self.failure("protocol", f"not HTTP as it should be ({type(error).__name__})")
 
-    def failure(self, kind: FailureKind, detail: str) -> HttpFailure:
+    def failure(self, kind: _Kind, detail: str) -> HttpFailure:
         return HttpFailure(kind, detail, self.written, self._received)
 
     def _enter(self, phase: Phase, patience_s: float = float("inf")) -> None:
@@ -268,6 +262,13 @@ class _Exchange:
 
 
 _UNSENT = (httpcore.WriteError, httpcore.LocalProtocolError)
+
+_TOO_SLOW: dict[Phase, str] = {
+    "connecting": "no connection in time",
+    "sending": "the request could not be sent in time",
+    "waiting": "no answer in time",
+    "reading": "the answer did not end in time",
+}
 
 
 def _origin(url: str) -> str:

@@ -17,7 +17,7 @@ from actors.domain.balance import Balance
 from actors.domain.model import Price, Usage
 from actors.domain.pricing import cost_nano
 from actors.orchestrator import Orchestrator
-from actors.protocol import EndRun, Record, RunEnded, Settle
+from actors.protocol import EndRun, Record, RunEnded, Settle, Step
 from actors.strategies.journal import carry_on
 from runtime.kernel.cell import Cell
 
@@ -126,10 +126,12 @@ def journal_beside_the_money(patch: Patch) -> None:
     """An outcome is recorded by a message of its own, after its settlement."""
     settle = Calls._settle
 
-    def apart(self: Calls, attempt: Any, record: Any, text: str = "", step: Any = None) -> None:
+    def apart(
+        self: Calls, attempt: Any, record: Any, text: str = "", steps: tuple[Step, ...] = ()
+    ) -> None:
         settle(self, attempt, record, text)
-        if step is not None:
-            self._ctx.tell("ledger", Record(self._order.run, (step,)))
+        if steps:
+            self._ctx.tell("ledger", Record(self._order.run, steps))
 
     patch.setattr(Calls, "_settle", apart)
 
