@@ -10,7 +10,7 @@ PROMPT ?= Design a REST API for a task management app
 MODE   ?= vote
 SEEDS  ?= 1000
 
-.PHONY: plan test lint types tests simulate bench bench-guard setup clean
+.PHONY: plan test lint types tests simulate bench bench-guard bench-flame setup clean
 
 plan: $(STAMP)
 	@$(BIN)/planhub plan "$(PROMPT)" --mode $(MODE)
@@ -33,10 +33,13 @@ simulate: $(STAMP)
 	@$(BIN)/python -m runtime.testing.simulation --seeds $(SEEDS)
 
 bench: $(BENCH)
-	@$(BIN)/python -m bench.matrix --json bench/results/latest.json --picture bench/results/votes.svg
+	@$(BIN)/python -m bench.targets --json bench/results/latest.json --picture bench/results/votes.svg
 
 bench-guard: $(BENCH)
 	@$(BIN)/python -m bench.guard
+
+bench-flame: $(BENCH)
+	@$(BIN)/python -m bench.flame
 
 $(BENCH): $(STAMP)
 	@echo "installing what the benchmarks need into $(VENV) ..."

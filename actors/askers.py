@@ -17,14 +17,15 @@ class Askers:
 
     def owe(self, asker: Address) -> None:
         """One more answer is owed."""
-        if asker not in self._owed:
+        owed = self._owed.get(asker, 0)
+        if not owed:
             self._ctx.monitor(asker)
-        self._owed[asker] = self._owed.get(asker, 0) + 1
+        self._owed[asker] = owed + 1
 
     def given(self, asker: Address) -> None:
         """One of them was given.  Raises: KeyError, if none was owed."""
-        self._owed[asker] -= 1
-        if not self._owed[asker]:
+        owed = self._owed[asker] = self._owed[asker] - 1
+        if not owed:
             del self._owed[asker]
             self._ctx.demonitor(asker)
 

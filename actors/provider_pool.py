@@ -137,12 +137,19 @@ class ProviderPool(Actor):
         if order.ticket in self._line or order.ticket in self._leases:
             detail = f"attempt {order.ticket} is ordered already"
             self.ctx.reply(order, CallFailed(order.ticket, "fatal", detail))
+        elif self._need_not_wait(order, now):
+            self._askers.owe(order.reply_to)
+            self._send(order, 0.0, now)
         elif refusal := self._refusal(order, now):
             kind, why = refusal
             self.ctx.reply(order, CallFailed(order.ticket, kind, why, self._retry_after(now)))
         else:
             self._line.join(order, now)
             self._askers.owe(order.reply_to)
+
+    def _need_not_wait(self, order: Complete, now: float) -> bool:
+        free = self._settings.key_present and not self._line and order.deadline > now
+        return free and self._has_room(order, now)
 
     def _refusal(self, order: Complete, now: float) -> tuple[CallErrorKind, str] | None:
         """Why an order cannot even wait; None if it can."""
@@ -193,7 +200,8 @@ class ProviderPool(Actor):
             for waiting in self._line.leave_all():
                 self._fail(waiting, "unavailable", closed, now, self._retry_after(now))
         while (first := self._line.first()) and self._has_room(first.order, now):
-            self._send(self._line.leave(first.order.ticket), now)
+            order, since = self._line.leave(first.order.ticket)
+            self._send(order, now - since, now)
 
     def _has_room(self, order: Complete, now: float) -> bool:
         return self._has_lease(now) and self._rates.delay(now, _tokens(order)) == 0.0
@@ -202,10 +210,9 @@ class ProviderPool(Actor):
         free = len(self._leases) < self._settings.max_concurrency
         return free and self._breaker.admits(now)
 
-    def _send(self, waiting: Waiting, now: float) -> None:
-        order = waiting.order
+    def _send(self, order: Complete, waited_s: float, now: float) -> None:
         timeout_s = min(self._settings.timeout_s, order.deadline - now)
-        self._leases[order.ticket] = Lease(order, now - waiting.since, now, timeout_s)
+        self._leases[order.ticket] = Lease(order, waited_s, now, timeout_s)
         self._breaker.sent(order.ticket)
         self._rates.take(now, _tokens(order))
         self.ctx.start(CallVendor(order.ticket, order, timeout_s))
@@ -332,8 +339,11 @@ class ProviderPool(Actor):
             self._timer = None
 
     def _due(self, now: float) -> float | None:
-        dues = [self._report.due(), self._line.next_deadline()]
-        if (first := self._line.first()) and self._has_lease(now):
+        due = self._report.due()
+        if (first := self._line.first()) is None:
+            return due
+        dues = [due, self._line.next_deadline()]
+        if self._has_lease(now):
             dues.append(now + self._rates.delay(now, _tokens(first.order)))
         return min((due for due in dues if due is not None), default=None)
 

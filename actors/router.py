@@ -7,12 +7,14 @@ learns of the restart, has told it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import inf
 from typing import ClassVar, assert_never
 
 from actors.base import Actor, Context, Down
 from actors.domain.health import faded
 from actors.domain.model import Model
-from actors.domain.selection import select
+from actors.domain.selection import Selector
 from actors.protocol import (
     HealthChanged,
     ListModels,
@@ -25,6 +27,9 @@ from actors.protocol import (
     SelectModels,
 )
 
+LOOK_AGAIN_S = 1.0
+"""Failure rates fade while nothing is told; how far they have is looked at no more often."""
+
 
 class Router(Actor):
     receives: ClassVar[object] = RouterMessage
@@ -34,6 +39,7 @@ class Router(Actor):
         self._models = models
         self._vendors: dict[str, HealthChanged] = {}
         self._figures: dict[str, tuple[ModelHealth, float]] = {}
+        self._known: tuple[Selector, float] | None = None
 
     def __repr__(self) -> str:
         states = self._states()
@@ -43,7 +49,7 @@ class Router(Actor):
     def receive(self, message: RouterMessage) -> None:
         match message:
             case SelectModels():
-                ranked, refused = select(self._states(), message)
+                ranked, refused = self._selector().select(message)
                 self.ctx.reply(message, Selected(message.ticket, ranked, refused))
             case ListModels():
                 self.ctx.reply(message, ModelsListed(message.ticket, self._states()))
@@ -56,7 +62,16 @@ class Router(Actor):
             case _:
                 assert_never(message)
 
+    def _selector(self) -> Selector:
+        """Made of how the models stand; kept until something is told, or until time changes it."""
+        now = self.ctx.now()
+        if self._known is None or now >= self._known[1]:
+            states = self._states()
+            self._known = Selector(states), _changes_at(states, now)
+        return self._known[0]
+
     def _note(self, told: HealthChanged) -> None:
+        self._known = None
         self._vendors[told.provider] = told
         now = self.ctx.now()
         for figures in told.models:
@@ -64,6 +79,7 @@ class Router(Actor):
 
     def _reconfigure(self, models: tuple[Model, ...]) -> None:
         """The figures of models that are gone are forgotten; all else that is known is kept."""
+        self._known = None
         self._models = models
         ids = {model.id for model in models}
         self._figures = {id: known for id, known in self._figures.items() if id in ids}
@@ -95,3 +111,10 @@ class Router(Actor):
         if told.retry_at is not None and told.retry_at <= now:
             return None
         return told.why or "unavailable"
+
+
+def _changes_at(states: Sequence[ModelState], now: float) -> float:
+    """When time alone makes these states untrue: at once while a vendor's pause runs."""
+    if any(state.retry_in_s is not None for state in states):
+        return now
+    return now + LOOK_AGAIN_S if any(state.failure_rate for state in states) else inf

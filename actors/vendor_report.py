@@ -22,12 +22,16 @@ class Standing(NamedTuple):
     retry_at: float | None = None
 
 
+_SERVES = Standing(True)
+_CLOSED = State.CLOSED
+
+
 def standing(settings: VendorSettings, breaker: Breaker) -> Standing:
     """How a vendor with these settings and this breaker stands."""
     if not settings.key_present:
         return Standing(False, "no api key")
-    if breaker.state is State.CLOSED:
-        return Standing(True)
+    if breaker.state is _CLOSED:
+        return _SERVES
     return Standing(False, f"breaker open: {breaker.why}", breaker.retry_at)
 
 
@@ -45,8 +49,7 @@ class VendorReport:
 
     def bring_up_to_date(self, provider: str, standing: Standing, now: float) -> None:
         """Tells the Router what it does not know and should know by now."""
-        due = self.due()
-        if standing == self._told and (due is None or now < due):
+        if standing == self._told and (now < self._not_before or self.due() is None):
             return
         self._told = standing
         self._not_before = now + REPORT_EVERY_S

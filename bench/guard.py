@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from bench.cores import pin
-from bench.matrix import watched
+from bench.matrix import require_none_failed, watched
 from bench.roster import BARE, DISK
 
 RECORD = Path(__file__).parent / "recorded.json"
@@ -31,9 +31,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     given = parser.parse_args()
     pin(measured=False)
-    _, engine = watched((BARE, DISK), [LEVEL], given.rounds, votes=5_000, seconds=0.7)
-    if engine.failures:
-        sys.exit("\n".join(engine.failures))
+    _, engine = watched((BARE, DISK), [LEVEL], given.rounds, seconds=0.7)
+    require_none_failed([engine])
     ratio = engine.to_bare
     said = f"{ratio.median:.2f} x the bare loop ({ratio.least:.2f} - {ratio.most:.2f})"
     if given.record:

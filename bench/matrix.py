@@ -23,7 +23,7 @@ from rich.progress import Progress
 from bench.cores import pin
 from bench.picture import draw
 from bench.results import Cell, write
-from bench.roster import BARE, Program, chosen
+from bench.roster import Program, chosen
 from bench.subject import Figures, Subject
 from bench.table import console, table
 from bench.upstream import upstream
@@ -63,11 +63,10 @@ def measure(
     delay_ms: float = 0.0,
     watch: Callable[[str], None] = lambda _: None,
 ) -> list[Cell]:
-    """A cell for each program and level; `programs` begin with the bare loop.
+    """A cell for each program and level; the first program is what the others are compared with.
 
     `watch` is told what comes next.
     """
-    assert programs[0] == BARE
     with ExitStack() as stack:
         url = stack.enter_context(upstream(delay_ms))
         subjects = [stack.enter_context(program.started(url)) for program in programs]
@@ -84,7 +83,13 @@ def measure(
 
 
 def watched(
-    programs: Sequence[Program], levels: Sequence[int], rounds: int, *, votes: int, seconds: float
+    programs: Sequence[Program],
+    levels: Sequence[int],
+    rounds: int,
+    *,
+    votes: int = 5_000,
+    seconds: float = 1.0,
+    delay_ms: float = 0.0,
 ) -> list[Cell]:
     """The same with its progress on a terminal, drawn between measurements and not during them."""
     steps = (rounds + 1) * len(levels) * len(programs)
@@ -96,7 +101,15 @@ def watched(
             progress.refresh()
             progress.advance(task)
 
-        return measure(programs, levels, rounds, votes=votes, seconds=seconds, watch=watch)
+        return measure(
+            programs,
+            levels,
+            rounds,
+            votes=votes,
+            seconds=seconds,
+            delay_ms=delay_ms,
+            watch=watch,
+        )
 
 
 def main() -> None:
@@ -124,6 +137,11 @@ def main() -> None:
         write(given.json, cells)
     if given.picture:
         draw(given.picture, cells)
+    require_none_failed(cells)
+
+
+def require_none_failed(cells: Sequence[Cell]) -> None:
+    """Ends the command with an error that says which."""
     failures = [f"{cell.name}: {why}" for cell in cells for why in cell.failures]
     if failures:
         sys.exit("\n".join(failures))

@@ -14,6 +14,7 @@ from bench.table import number
 
 def draw(path: Path, cells: Sequence[Cell]) -> None:
     """Writes an SVG that needs no script and no font of its own."""
+    cells = sorted(cells, key=lambda cell: -cell.cpu_ms.median)
     names = list(dict.fromkeys(cell.name for cell in cells))
     least = min(cell.cpu_ms.median for cell in cells)
     chart = pygal.HorizontalBar(

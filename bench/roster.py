@@ -21,8 +21,8 @@ class Program(NamedTuple):
         return started(self.name, (self.python, "-m", self.module, url, *self.arguments))
 
 
-BARE = Program("bare loop", "bench.references.bare_loop")
-DISK = Program("embedded, disk", "bench.engine.embedded", ("disk",))
+BARE = Program("bare loop", "bench.references.bare_loop", ("vote",))
+DISK = Program("embedded, disk", "bench.engine.embedded", ("disk", "callbacks", "vote"))
 
 PROGRAMS: tuple[Program, ...] = (
     BARE,
@@ -30,8 +30,13 @@ PROGRAMS: tuple[Program, ...] = (
     Program("aiohttp gather", "bench.references.aiohttp_gather"),
     Program("httpx gather", "bench.references.httpx_gather"),
     DISK,
-    Program("embedded, memory", "bench.engine.embedded", ("memory",)),
+    Program("embedded, disk, by a thread", "bench.engine.embedded", ("disk", "thread", "vote")),
+    Program("embedded, memory", "bench.engine.embedded", ("memory", "callbacks", "vote")),
+    Program("HTTP", "bench.engine.served", ("http",)),
 )
+
+BARE_SEQUENCE = Program("bare loop, in sequence", "bench.references.bare_loop", ("adversarial",))
+SEQUENCE = Program("adversarial", "bench.engine.embedded", ("disk", "callbacks", "adversarial"))
 
 
 def chosen(words: list[str]) -> tuple[Program, ...]:

@@ -23,6 +23,7 @@ from typing import NamedTuple
 from bench.cores import pin
 
 ANSWER_WITHIN_S = 300.0
+STOP_S = 60.0
 WARM_UP = 20
 
 
@@ -120,6 +121,10 @@ class Subject:
     def __repr__(self) -> str:
         return f"<Subject {self.name}, process {self._process.pid}>"
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def run(self, votes: int, concurrency: int) -> Figures:
         """Raises RuntimeError when it ends, or says nothing for minutes."""
         assert self._process.stdin is not None
@@ -133,7 +138,7 @@ class Subject:
         ready, _, _ = select.select([answers], [], [], ANSWER_WITHIN_S)
         line = answers.readline() if ready else ""
         if not line:
-            what = "said nothing in time" if self._process.poll() is None else "has ended"
+            what = "has ended" if ready else "said nothing in time"
             raise RuntimeError(f"{self.name} {what}: its last words are above")
         return line
 
@@ -142,7 +147,7 @@ class Subject:
 def started(
     name: str, command: Sequence[str], *, environment: dict[str, str] | None = None
 ) -> Iterator[Subject]:
-    """Starts a program, which pins itself, and ends it."""
+    """Starts a program, which pins itself; it ends when there are no more orders."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -153,15 +158,15 @@ def started(
     try:
         yield Subject(name, process)
     finally:
-        process.terminate()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()
         try:
-            process.wait(10)
+            process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        for pipe in (process.stdin, process.stdout):
-            assert pipe is not None
-            pipe.close()
+        process.stdout.close()
 
 
 def be_measured() -> str:

@@ -24,7 +24,7 @@ COLUMNS = (
 def console() -> Console:
     """Wide enough for a table, also into a file."""
     found = Console()
-    return found if found.is_terminal else Console(width=120)
+    return found if found.is_terminal else Console(width=132)
 
 
 def table(cells: Sequence[Cell]) -> Table:

@@ -8,7 +8,6 @@ by events; they never see an actor.
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -55,7 +54,9 @@ from runtime.frontends.wire import Edge, PlanRequest, error_from_body, to_order
 from runtime.frontends.wire.equality import fingerprint
 from runtime.kernel import ActorStopped, Future, Host, System
 from runtime.keys import ApiKey
-from runtime.names import Names, check_name
+from runtime.names import Named, Names, check_name
+from runtime.reactor import Reactor
+from runtime.run_ids import RunIds
 from runtime.runs import (
     Course,
     OnEvent,
@@ -95,6 +96,7 @@ class Engine:
         self.table = to_models(config)
         self.draining = False
         self.runs = Runs()
+        self._ids = RunIds()
         self._names = Names()
         self._naming = threading.Lock()
         self._remembered = Remembered()
@@ -109,12 +111,14 @@ class Engine:
             abort_work=self._abort_work,
             is_watched=lambda address: self.runs.is_watched(run_at(address)),
         )
+        self.reactor = Reactor()
         self.vendors: Mapping[str, VendorCaller] = {
-            settings.provider: connect(settings, self.system.tell)
+            settings.provider: connect(settings, self.system.tell, self.reactor)
             for settings in connections(config)
         }
         self._validator = Validator(self.system.tell)
-        services = [self._validator.serve, *(vendor.serve for vendor in self.vendors.values())]
+        vendors = (vendor.serve for vendor in self.vendors.values())
+        services = [self.reactor.serve, self._validator.serve, *vendors]
         self.host = Host(self.system, tree(self._parts()), services)
 
     def __repr__(self) -> str:
@@ -261,39 +265,67 @@ class Engine:
             order = self._order(request, key)
             order = replace(order, wanted=True) if wanted else order
             return self._begin(Course(order), on_event, watched)
+        order = self._named_order(request, key, idempotency_key)
         with self._naming:
-            return self._submit_named(request, key, on_event, watched, check_name(idempotency_key))
+            joined = self._begin_or_join(order, on_event, watched)
+            return joined or self._repeat(order, on_event, watched)
 
-    def _submit_named(
+    def submit_at_once(
         self,
         request: PlanRequest,
-        key: ApiKey | None,
-        on_event: OnEvent | None,
-        watched: bool,
-        name: str,
-    ) -> RunFuture:
-        order = replace(
-            self._order(request, key),
-            wanted=True,
-            idempotency_key=name,
-            body_hash=fingerprint(request),
-        )
+        *,
+        key: ApiKey | None = None,
+        on_event: OnEvent | None = None,
+        idempotency_key: str,
+    ) -> RunFuture | None:
+        """`submit` under a name that never blocks: None, and nothing begun, when it would."""
+        order = self._named_order(request, key, idempotency_key)
+        if not self._naming.acquire(blocking=False):
+            return None
+        try:
+            return self._begin_or_join(order, on_event)
+        finally:
+            self._naming.release()
+
+    def _named_order(self, request: PlanRequest, key: ApiKey | None, name: str) -> Order:
+        check_name(name)
+        body_hash = fingerprint(request)
+        order = self._order(request, key)
+        return replace(order, wanted=True, idempotency_key=name, body_hash=body_hash)
+
+    def _begin_or_join(
+        self, order: Order, on_event: OnEvent | None, watched: bool = False
+    ) -> RunFuture | None:
+        """None when the name stands for a run that has ended, or for another request's."""
+        known = self._known(order)
+        if known is None:
+            return self._begin_named(Course(order), on_event, watched)
+        again = RunFuture(known.run, self.system.home, self.cancel, replay=True)
+        same = known.fingerprint == order.body_hash
+        return again if same and self.runs.join(again, on_event) else None
+
+    def _repeat(self, order: Order, on_event: OnEvent | None, watched: bool) -> RunFuture:
+        """What the end of the name's run comes to for who asks again; that may be on the disk."""
         course = Course(order)
-        if (known := self._names.find(order.key, name)) is not None:
-            again = RunFuture(known.run, self.system.home, self.cancel, replay=True)
-            if known.fingerprint == order.body_hash and self.runs.join(again, on_event):
-                return again
+        if (known := self._known(order)) is not None:
             view = self.get(known.run)
             match known.comes_to(order.body_hash, view):
                 case "replay":
                     assert view is not None
+                    again = RunFuture(known.run, self.system.home, self.cancel, replay=True)
                     return replayed(again, view, on_event)
                 case "carry on":
                     course = self._after_failure(replace(order, run=known.run))
                 case "begin":
                     pass
-        future = self._begin(course, on_event, watched)
-        self._names.give(order.key, name, order.body_hash, future.run_id)
+        return self._begin_named(course, on_event, watched)
+
+    def _known(self, order: Order) -> Named | None:
+        return self._names.find(order.key, order.idempotency_key or "")
+
+    def _begin_named(self, course: Course, on_event: OnEvent | None, watched: bool) -> RunFuture:
+        order, future = course.order, self._begin(course, on_event, watched)
+        self._names.give(order.key, order.idempotency_key or "", order.body_hash, future.run_id)
         return future
 
     def _after_failure(self, order: Order) -> Course:
@@ -307,7 +339,7 @@ class Engine:
         order = to_order(
             request,
             self.edge,
-            run=secrets.token_hex(16),
+            run=self._ids.next(),
             seed=self._random.getrandbits(48),
             created=int(time.time()),
             key=None if key is None else key.id,

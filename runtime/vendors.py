@@ -28,9 +28,11 @@ from runtime.dialects.anthropic import AnthropicDialect
 from runtime.dialects.openai import OpenAIDialect
 from runtime.dialects.outcomes import sentence
 from runtime.dialects.port import Dialect
+from runtime.reactor import Reactor
 from runtime.secret import Secret
 from runtime.transport.port import HttpFailure, HttpRequest, HttpResponse, Transport
 from runtime.transport.simulated import SimulatedSettings, SimulatedTransport
+from runtime.transport.unusual import unusual_at
 
 log = logging.getLogger("planhub.vendors")
 
@@ -170,11 +172,14 @@ def _label(outcome: CallAnswered | CallErrored | DialectCrashed) -> str:
     return outcome.kind if isinstance(outcome, CallErrored) else type(outcome).__name__
 
 
-def connect(settings: VendorConnection, tell: Tell) -> VendorCaller:
-    """The way to a vendor.  Raises ValueError where a `base_url` is missing."""
-    return VendorCaller(
-        settings.provider, choose_dialect(settings), choose_transport(settings), tell, settings
-    )
+def connect(settings: VendorConnection, tell: Tell, reactor: Reactor) -> VendorCaller:
+    """The way to a vendor; `reactor` is served by whoever serves it.
+
+    Raises ValueError where a `base_url` is missing.
+    """
+    dialect = choose_dialect(settings)
+    transport = choose_transport(settings, reactor)
+    return VendorCaller(settings.provider, dialect, transport, tell, settings)
 
 
 def choose_dialect(settings: VendorConnection) -> Dialect:
@@ -187,13 +192,19 @@ def choose_dialect(settings: VendorConnection) -> Dialect:
             return AnthropicDialect(_base_url(settings), settings.api_key)
 
 
-def choose_transport(settings: VendorConnection) -> Transport:
-    """Decided once per vendor.  httpx is imported only where a network is reached."""
+def choose_transport(settings: VendorConnection, reactor: Reactor) -> Transport:
+    """Decided once per vendor.  Each transport is imported only where it is used."""
     if settings.dialect == "simulated":
         return SimulatedTransport(settings.simulated or SimulatedSettings())
-    from runtime.transport.httpx_transport import HttpxTransport
+    plain = settings.base_url.lower().startswith("http://")
+    if unusual_at(settings.base_url):
+        from runtime.transport.httpx_transport import HttpxTransport
 
-    return HttpxTransport(certificates=not settings.base_url.startswith("http://"))
+        return HttpxTransport(certificates=not plain)
+    from runtime.transport.reactor import ReactorTransport
+    from runtime.transport.reactor.connecting import certificates
+
+    return ReactorTransport(reactor, None if plain else certificates())
 
 
 def _base_url(settings: VendorConnection) -> str:

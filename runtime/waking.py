@@ -9,7 +9,7 @@ from typing import Protocol
 
 import trio
 
-__all__ = ["Bell", "ThreadBell", "bell_here"]
+__all__ = ["AsyncioBell", "Bell", "ThreadBell", "TrioBell", "bell_here"]
 
 
 class Bell(Protocol):
@@ -17,8 +17,8 @@ class Bell(Protocol):
 
     def ring(self) -> None: ...
 
-    async def wait(self, within_s: float) -> None:
-        """Returns once it has been rung, or after so many seconds."""
+    async def wait(self, within_s: float) -> bool:
+        """Whether it is rung within so many seconds, or has been since the last wait."""
 
 
 class ThreadBell:
@@ -30,9 +30,10 @@ class ThreadBell:
     def ring(self) -> None:
         self._rung.set()
 
-    def wait(self, within_s: float) -> None:
-        self._rung.wait(within_s)
+    def wait(self, within_s: float) -> bool:
+        rung = self._rung.wait(within_s)
         self._rung.clear()
+        return rung
 
 
 class TrioBell:
@@ -47,10 +48,11 @@ class TrioBell:
     def _ring(self) -> None:
         self._rung.set()
 
-    async def wait(self, within_s: float) -> None:
-        with trio.move_on_after(within_s):
+    async def wait(self, within_s: float) -> bool:
+        with trio.move_on_after(within_s) as waiting:
             await self._rung.wait()
         self._rung = trio.Event()
+        return not waiting.cancelled_caught
 
 
 class AsyncioBell:
@@ -62,11 +64,14 @@ class AsyncioBell:
         with suppress(RuntimeError):  # the loop has closed, and nobody waits any more
             self._loop.call_soon_threadsafe(self._rung.set)
 
-    async def wait(self, within_s: float) -> None:
-        with suppress(TimeoutError):
+    async def wait(self, within_s: float) -> bool:
+        try:
             async with asyncio.timeout(within_s):
                 await self._rung.wait()
+        except TimeoutError:
+            return False
         self._rung.clear()
+        return True
 
 
 def bell_here() -> Bell:

@@ -109,6 +109,12 @@ def after(state: State, event: Event) -> State:
         raise IllegalTransition(f"{event.name} while {state.value}") from None
 
 
+# Looking a member up in its enum costs more than what is done with it here, at every call.
+_CLOSED, _OPEN = State.CLOSED, State.OPEN
+_HALF_OPEN, _PROBING = State.HALF_OPEN, State.PROBING
+_ANSWERED, _FAILED = Ending.ANSWERED, Ending.FAILED
+
+
 class Breaker:
     """One per vendor.  Its owner asks `admits` before a call, then tells `sent` and `ended`.
 
@@ -116,7 +122,7 @@ class Breaker:
     """
 
     def __init__(self) -> None:
-        self.state = State.CLOSED
+        self.state = _CLOSED
         self.why = ""
         self.retry_at: float | None = None
         self._recent = _Recent()
@@ -128,22 +134,22 @@ class Breaker:
 
     def admits(self, now: float) -> bool:
         """Whether a call may be sent now; time alone brings an open breaker to half-open."""
-        if self.state is State.OPEN and self.retry_at is not None and now >= self.retry_at:
+        if self.state is _OPEN and self.retry_at is not None and now >= self.retry_at:
             self._apply(Event.ELAPSE)
-        return self.state in (State.CLOSED, State.HALF_OPEN)
+        return self.state is _CLOSED or self.state is _HALF_OPEN
 
     def sent(self, call: str) -> None:
         """A call that was admitted goes out.  Raises: IllegalTransition, if none may."""
-        if self.state is not State.CLOSED:
+        if self.state is not _CLOSED:
             self._apply(Event.PROBE)
             self._probe = call
 
     def ended(self, call: str, ending: Ending, now: float) -> None:
         """A call that was sent has ended."""
-        if self.state is State.PROBING and call == self._probe:
+        if self.state is _PROBING and call == self._probe:
             self._judge_probe(ending, now)
-        elif self.state is State.CLOSED and ending in (Ending.ANSWERED, Ending.FAILED):
-            self._recent.add(ending is Ending.FAILED, now)
+        elif self.state is _CLOSED and (ending is _ANSWERED or ending is _FAILED):
+            self._recent.add(ending is _FAILED, now)
             if trouble := self._recent.trouble():
                 self._apply(Event.TRIP)
                 self._open(now, trouble)
@@ -151,7 +157,7 @@ class Breaker:
     def paused(self, for_s: float, now: float) -> None:
         """The vendor asked to be left alone for so long; a longer time that runs is kept."""
         until = now + min(max(for_s, 0.0), LONGEST_PAUSE_S)
-        if self.state is State.OPEN and self.retry_at is not None:
+        if self.state is _OPEN and self.retry_at is not None:
             until = max(until, self.retry_at)
         self._apply(Event.PAUSE)
         self.retry_at = until
@@ -175,7 +181,7 @@ class Breaker:
 
     def _apply(self, event: Event) -> None:
         self.state = after(self.state, event)
-        if self.state is not State.PROBING:
+        if self.state is not _PROBING:
             self._probe = None
 
 

@@ -67,7 +67,9 @@ class Gauges:
 
     def _gauge(self, model: str) -> Gauge:
         self.moved[model] = None
-        return self.models.setdefault(model, Gauge())
+        if model not in self.models:
+            self.models[model] = Gauge()
+        return self.models[model]
 
 
 def faded(failure_rate: float, age_s: float) -> float:

@@ -47,7 +47,7 @@ class Line:
         heappush(self._deadlines, (order.deadline, order.ticket))
 
     def first(self) -> Waiting | None:
-        return next(iter(self._waiting.values()), None)
+        return next(iter(self._waiting.values())) if self._waiting else None
 
     def leave(self, ticket: str) -> Waiting:
         """Takes one out, from wherever it is.  Raises: KeyError."""

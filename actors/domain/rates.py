@@ -57,7 +57,7 @@ class Rates:
     def delay(self, now: float, tokens: int) -> float:
         """Seconds until one more call of so many tokens may be sent."""
         requests = self._requests.delay(now, 1) if self._requests else 0.0
-        return max(requests, self._tokens.delay(now, tokens) if self._tokens else 0.0)
+        return max(requests, self._tokens.delay(now, tokens)) if self._tokens else requests
 
     def take(self, now: float, tokens: int) -> None:
         """Counts a call that is sent."""

@@ -49,29 +49,56 @@ PROFILES: Mapping[Profile, Coefficients] = {
 }
 
 
+class Place(NamedTuple):
+    """What of a model's place is the same for every call: all but the cost of it.
+
+    `before` and `after` are its explanation, around that of the cost.
+    """
+
+    model: Model
+    price: Price | None
+    expected_ms: float | None
+    by_weight: float
+    by_latency: float
+    by_failure: float
+    before: str
+    after: str
+
+    def candidate(self, cost: int | None, by_cost: float) -> Candidate:
+        model, _, expected_ms, by_weight, by_latency, by_failure, before, after = self
+        score = round(by_weight + by_cost + by_latency + by_failure, 9)
+        said = "unknown" if cost is None else f"${usd(cost):.4f}"
+        why = f"{before}{said} {by_cost:+.2f}{after}"
+        return Candidate(model, score, False, expected_ms, why)
+
+
+class Scale:
+    """Places models against each other; made once for states that many calls find the same."""
+
+    def __init__(self, states: Sequence[ModelState], profile: Profile) -> None:
+        by = PROFILES[profile]
+        self._by_cost = by.cost
+        weights = _shares(-by.weight, [state.model.weight for state in states])
+        latencies = _shares(by.latency, _or_mean([state.latency_ms for state in states]))
+        failures = _shares(by.failure, _or_mean([state.failure_rate for state in states]))
+        self._places = tuple(map(_place, states, weights, latencies, failures))
+
+    def rank(self, input_tokens: int, max_tokens: int) -> tuple[Candidate, ...]:
+        """All of them as candidates, best first, for a call of this size."""
+        usage = expected_usage(input_tokens, max_tokens)
+        costs = [
+            None if place.price is None else cost_nano(usage, place.price) for place in self._places
+        ]
+        by_cost = _shares(self._by_cost, _or_dearest(costs))
+        candidates = map(Place.candidate, self._places, costs, by_cost)
+        return tuple(sorted(candidates, key=_order))
+
+
 def rank(
     states: Sequence[ModelState], profile: Profile, input_tokens: int, max_tokens: int
 ) -> tuple[Candidate, ...]:
     """All of `states` as candidates, best first; sizes in tokens are of the call they are for."""
-    by = PROFILES[profile]
-    costs = [expected_cost(state.model, input_tokens, max_tokens) for state in states]
-    parts = zip(
-        _shares(-by.weight, [state.model.weight for state in states]),
-        _shares(by.cost, _or_dearest(costs)),
-        _shares(by.latency, _or_mean([state.latency_ms for state in states])),
-        _shares(by.failure, _or_mean([state.failure_rate for state in states])),
-        strict=True,
-    )
-    candidates = [
-        Candidate(
-            state.model,
-            round(sum(shares), 9),
-            expected_ms=state.latency_ms,
-            why=_explain(state, cost, shares),
-        )
-        for state, cost, shares in zip(states, costs, parts, strict=True)
-    ]
-    return tuple(sorted(candidates, key=lambda c: (c.score, -c.model.weight)))
+    return Scale(states, profile).rank(input_tokens, max_tokens)
 
 
 def price_of(model: Model) -> Price | None:
@@ -79,12 +106,9 @@ def price_of(model: Model) -> Price | None:
     return _FREE if model.free else model.price
 
 
-def expected_cost(model: Model, input_tokens: int, max_tokens: int) -> int | None:
-    """Nano-USD a call probably costs; None without a price."""
-    price = price_of(model)
-    if price is None:
-        return None
-    return cost_nano(Usage(input=input_tokens, output=min(max_tokens, TYPICAL_OUTPUT)), price)
+def expected_usage(input_tokens: int, max_tokens: int) -> Usage:
+    """What a call of this size probably uses."""
+    return Usage(input=input_tokens, output=min(max_tokens, TYPICAL_OUTPUT))
 
 
 def _shares(coefficient: float, values: Sequence[float]) -> list[float]:
@@ -95,7 +119,7 @@ def _shares(coefficient: float, values: Sequence[float]) -> list[float]:
 
 
 def _or_dearest(costs: Sequence[int | None]) -> list[float]:
-    dearest = max((cost for cost in costs if cost is not None), default=0)
+    dearest = max([cost for cost in costs if cost is not None], default=0)
     return [dearest if cost is None else cost for cost in costs]
 
 
@@ -105,14 +129,15 @@ def _or_mean(values: Sequence[float | None]) -> list[float]:
     return [mean if value is None else value for value in values]
 
 
-def _explain(state: ModelState, cost: int | None, shares: tuple[float, float, float, float]) -> str:
-    """`weight 8 -0.60, cost $0.0042 +0.05, latency 830 ms +0.02, failures 1 % +0.00`."""
+def _order(candidate: Candidate) -> tuple[float, int]:
+    return candidate.score, -candidate.model.weight
+
+
+def _place(state: ModelState, by_weight: float, by_latency: float, by_failure: float) -> Place:
+    """Explained as `weight 8 -0.60, cost $0.0042 +0.05, latency 83 ms +0.02, failures 1% +0.00`."""
     model, ms, rate = state.model, state.latency_ms, state.failure_rate
-    by_weight, by_cost, by_latency, by_failure = shares
-    price = "unknown" if cost is None else f"${usd(cost):.4f}"
     latency = "unknown" if ms is None else f"{ms:.0f} ms"
     failures = "unknown" if rate is None else f"{rate:.0%}"
-    return (
-        f"weight {model.weight} {by_weight:+.2f}, cost {price} {by_cost:+.2f}, "
-        f"latency {latency} {by_latency:+.2f}, failures {failures} {by_failure:+.2f}"
-    )
+    before = f"weight {model.weight} {by_weight:+.2f}, cost "
+    after = f", latency {latency} {by_latency:+.2f}, failures {failures} {by_failure:+.2f}"
+    return Place(model, price_of(model), ms, by_weight, by_latency, by_failure, before, after)

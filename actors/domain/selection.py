@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from actors.domain.model import Model
 from actors.domain.money import usd
 from actors.domain.pricing import fixed_cost, output_cost
-from actors.domain.scoring import price_of, rank
-from actors.protocol import Candidate, ModelState, Refusal, RefusalCode, SelectModels
+from actors.domain.scoring import Scale, price_of
+from actors.protocol import Candidate, ModelState, Profile, Refusal, RefusalCode, SelectModels
 
 SHORT_PAUSE_S = 30.0
 """A vendor that asks for no more than that is waited for, where there is no other."""
@@ -25,23 +25,44 @@ HEADROOM_PERCENT = 15
 """Added to an estimate of input tokens before it is held against a context size."""
 
 
-def select(
-    states: Sequence[ModelState], wanted: SelectModels
-) -> tuple[tuple[Candidate, ...], tuple[Refusal, ...]]:
-    """Every model of the table once: among the candidates, best first, or among the refused.
+MOST_SCALES = 64
+"""That a selector keeps: for who is compared, and by which profile."""
 
-    Where nobody is available, those are candidates whose vendors have only paused for a while:
-    they are worth waiting for.
-    """
-    refusals = [refuse(state, wanted) for state in states]
-    if all(refusals):
-        back = [replace(state, available=_is_back_soon(state)) for state in states]
-        refusals = [refuse(state, wanted) for state in back]
-    eligible = [s for s, refusal in zip(states, refusals, strict=True) if refusal is None]
-    routed = [state for state in eligible if state.model.id not in wanted.named]
-    ranked = rank(routed, wanted.profile, wanted.input_tokens, wanted.max_tokens)
-    refused = tuple(refusal for refusal in refusals if refusal is not None)
-    return (*_named(eligible, wanted.named), *_last_resorts(ranked, wanted)), refused
+
+class Selector:
+    """Selects among models that stand as `states` say; what no call changes is worked out once."""
+
+    def __init__(self, states: Sequence[ModelState]) -> None:
+        self.states = states
+        self._scales: dict[tuple[Profile, tuple[str, ...]], Scale] = {}
+
+    def __repr__(self) -> str:
+        return f"<Selector: {len(self.states)} models, {len(self._scales)} scales>"
+
+    def select(self, wanted: SelectModels) -> tuple[tuple[Candidate, ...], tuple[Refusal, ...]]:
+        """Every model of the table once: among the candidates, best first, or among the refused.
+
+        Where nobody is available, those are candidates whose vendors have only paused for a while:
+        they are worth waiting for.
+        """
+        refusals = [refuse(state, wanted) for state in self.states]
+        if all(refusals):
+            back = [replace(state, available=_is_back_soon(state)) for state in self.states]
+            refusals = [refuse(state, wanted) for state in back]
+        eligible = [s for s, refusal in zip(self.states, refusals, strict=True) if refusal is None]
+        refused = tuple([refusal for refusal in refusals if refusal is not None])
+        routed = [state for state in eligible if state.model.id not in wanted.named]
+        scale = self._scale(routed, wanted.profile)
+        ranked = scale.rank(wanted.input_tokens, wanted.max_tokens)
+        return (*_named(eligible, wanted.named), *_last_resorts(ranked, wanted)), refused
+
+    def _scale(self, routed: Sequence[ModelState], profile: Profile) -> Scale:
+        who = profile, tuple([state.model.id for state in routed])
+        if who not in self._scales:
+            if len(self._scales) >= MOST_SCALES:
+                self._scales.clear()
+            self._scales[who] = Scale(routed, profile)
+        return self._scales[who]
 
 
 def _is_back_soon(state: ModelState) -> bool:
@@ -52,33 +73,30 @@ def _is_back_soon(state: ModelState) -> bool:
 def refuse(state: ModelState, wanted: SelectModels) -> Refusal | None:
     """Why this model may not take the role: the first reason that holds."""
     model = state.model
-    named = model.id in wanted.named
     if not model.enabled:
         return _refusal(model, "disabled", "disabled in the configuration")
     if model.id in wanted.exclude:
         return _refusal(model, "excluded", "excluded from this role")
-    if model.weight < wanted.min_weight and not named:
+    if model.weight < wanted.min_weight and model.id not in wanted.named:
         return _refusal(model, "weight", f"weight {model.weight} is below {wanted.min_weight}")
-    if not fits(model, wanted.input_tokens, wanted.max_tokens):
+    if (size := model.context_tokens) is not None:
         needed = context_needed(model, wanted.input_tokens, wanted.max_tokens)
-        why = f"needs {needed} tokens, its context has {model.context_tokens}"
-        return _refusal(model, "context", why)
+        if needed > size:
+            why = f"needs {needed} tokens, its context has {size}"
+            return _refusal(model, "context", why)
     if not state.available:
         return _refusal(model, "unavailable", f"{model.provider}: {state.why or 'unavailable'}")
-    return _unaffordable(model, wanted)
-
-
-def fits(model: Model, input_tokens: int, max_tokens: int) -> bool:
-    """Whether the context has room for input, headroom and answer; an unknown context has."""
-    if model.context_tokens is None:
-        return True
-    return context_needed(model, input_tokens, max_tokens) <= model.context_tokens
+    if wanted.limited or wanted.afford_nano is not None:
+        return _unaffordable(model, wanted)
+    return None
 
 
 def context_needed(model: Model, input_tokens: int, max_tokens: int) -> int:
     """Tokens of context for an estimated input, its headroom, and the longest answer."""
-    answer = max_tokens if model.max_output_tokens is None else model.max_output_tokens
-    return -(-input_tokens * (100 + HEADROOM_PERCENT) // 100) + min(max_tokens, answer)
+    answer = model.max_output_tokens
+    if answer is None or answer > max_tokens:
+        answer = max_tokens
+    return -(-input_tokens * (100 + HEADROOM_PERCENT) // 100) + answer
 
 
 def panel(
@@ -123,8 +141,10 @@ def _named(eligible: Sequence[ModelState], named: Sequence[str]) -> Iterator[Can
             yield Candidate(state.model, 0.0, True, state.latency_ms, "named in the request")
 
 
-def _last_resorts(ranked: Sequence[Candidate], wanted: SelectModels) -> list[Candidate]:
+def _last_resorts(ranked: Sequence[Candidate], wanted: SelectModels) -> Sequence[Candidate]:
     """The same candidates with those to avoid at the end, saying so."""
+    if not wanted.avoid and not wanted.avoid_families:
+        return ranked
     first: list[Candidate] = []
     families: list[Candidate] = []
     avoided: list[Candidate] = []
@@ -150,11 +170,10 @@ def _spread(ranked: Sequence[Candidate], vendors: set[str]) -> list[Candidate]:
 
 
 def _unaffordable(model: Model, wanted: SelectModels) -> Refusal | None:
+    """Some budget applies."""
     price = price_of(model)
     if price is None:
-        if wanted.limited or wanted.afford_nano is not None:
-            return _refusal(model, "unpriced", "a budget applies and its price is unknown")
-        return None
+        return _refusal(model, "unpriced", "a budget applies and its price is unknown")
     if wanted.afford_nano is None:
         return None
     tokens = min(wanted.least_tokens, model.max_output_tokens or wanted.least_tokens)

@@ -37,7 +37,9 @@ class LeaseReturned(Struct, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class RunBegan(Struct, frozen=True, gc=False, tag=True, array_like=True):
-    """Write: a run begins, or is carried on; these steps replace whatever its journal had."""
+    """Write: a run begins, or is carried on; these steps replace whatever the journal of one that
+    is wanted had.  The journal of another has none but of these.
+    """
 
     order: Order
     at: float

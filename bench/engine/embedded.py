@@ -1,72 +1,114 @@
-"""The engine inside the measured process, its books on disk or in memory.
+"""The engine inside the measured process.
 
-python -m bench.engine.embedded URL disk|memory
+    python -m bench.engine.embedded URL disk|memory callbacks|thread vote|adversarial
+
+`callbacks`: the end of one run begins the next, on the engine's own thread, so that nothing but the
+engine is measured.  `thread`: a thread of the host begins them, as most programs do, and the two
+threads share one interpreter.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from threading import Semaphore
-from typing import Any
+from typing import TypeAlias
 
-from bench.engine.setup import VOTE, settings
-from bench.subject import Crowd, be_measured, serve
+from bench.engine.setup import MODES, require_whole, settings
+from bench.subject import Crowd, Votes, be_measured, serve
 from bench.workload import PROMPT
-from runtime import PlanError, Planhub, PlanResult
+from runtime import PlanError, PlanFuture, Planhub
 from runtime.config import complete, parse
 
-CALLS = 4
 WITHIN_S = 120.0
 
+Begin: TypeAlias = Callable[[], PlanFuture]
 
-class Host:
-    """A program that embeds a hub and begins runs from its own thread."""
 
-    def __init__(self, hub: Planhub, **fields: Any) -> None:
-        self.hub = hub
-        self.fields = fields
+class Runs:
+    """So many runs, and what came of them."""
 
-    def votes(self, votes: int, concurrency: int) -> Crowd:
-        places = Semaphore(concurrency)
-        seconds, failures = [], []
-        futures = []
-        for _ in range(votes):
-            if not places.acquire(timeout=WITHIN_S):
-                raise TimeoutError(f"no answer in {WITHIN_S} s")
-            began = time.perf_counter()
-            future = self.hub.submit(PROMPT, **self.fields)
+    def __init__(self, begin: Begin, calls: int) -> None:
+        self.begin = begin
+        self.calls = calls
+        self.seconds: list[float] = []
+        self.failures: list[str] = []
 
-            def ended(_: Any, began: float = began) -> None:
-                seconds.append(time.perf_counter() - began)
-                places.release()
+    def one(self, ended: Callable[[], None]) -> None:
+        began = time.perf_counter()
 
-            future.add_done_callback(ended)
-            futures.append(future)
-        for future in futures:
+        def note(future: PlanFuture) -> None:
             try:
-                failures += amiss(future.result(WITHIN_S))
-            except PlanError as error:
-                failures.append(repr(error))
-        return Crowd(seconds, failures)
+                result = future.get(timeout=0)
+                require_whole(result.status, len(result.calls), result.reasons, self.calls)
+                self.seconds.append(time.perf_counter() - began)
+            except (PlanError, RuntimeError) as error:
+                self.failures.append(repr(error))
+            finally:
+                ended()
+
+        self.begin().add_done_callback(note)  # type: ignore[arg-type]
+
+    @property
+    def crowd(self) -> Crowd:
+        return Crowd(self.seconds, self.failures)
 
 
-def amiss(result: PlanResult) -> list[str]:
-    """What is wrong with an answer that came: nothing may be, where the vendor always answers."""
-    if result.status == "complete" and len(result.calls) == CALLS:
-        return []
-    return [f"{result.status}: {result.reasons}, {len(result.calls)} calls"]
+def by_callbacks(begin: Begin, calls: int) -> Votes:
+    def votes(votes: int, concurrency: int) -> Crowd:
+        runs = Runs(begin, calls)
+        to_begin, to_end = votes, votes
+        all_ended = threading.Event()
+
+        def start() -> None:
+            nonlocal to_begin
+            to_begin -= 1
+            runs.one(ended)
+
+        def ended() -> None:
+            nonlocal to_end
+            to_end -= 1
+            if to_begin > 0:
+                start()
+            if not to_end:
+                all_ended.set()
+
+        for _ in range(min(votes, concurrency)):
+            start()
+        if not all_ended.wait(WITHIN_S):
+            raise TimeoutError(f"{to_end} runs have not ended in {WITHIN_S} s")
+        return runs.crowd
+
+    return votes
+
+
+def by_thread(begin: Begin, calls: int) -> Votes:
+    def votes(votes: int, concurrency: int) -> Crowd:
+        runs = Runs(begin, calls)
+        places = threading.Semaphore(concurrency)
+        for begun in range(votes + concurrency):
+            if not places.acquire(timeout=WITHIN_S):
+                raise TimeoutError(f"no run has ended in {WITHIN_S} s")
+            if begun < votes:
+                runs.one(places.release)
+        return runs.crowd
+
+    return votes
 
 
 def main() -> None:
     url = be_measured()
+    books, host, mode = sys.argv[2:]
+    fields, calls = MODES[mode]
     config = complete(parse(settings(url)), {})
     with tempfile.TemporaryDirectory() as folder:
-        database = Path(folder) / "bench.db" if sys.argv[2] == "disk" else None
+        database = Path(folder) / "bench.db" if books == "disk" else None
         with Planhub.open(config, database=database) as hub:
-            serve(Host(hub, **VOTE).votes)
+            make = by_callbacks if host == "callbacks" else by_thread
+            serve(make(lambda: hub.submit(PROMPT, **fields), calls))
 
 
 if __name__ == "__main__":

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from bench.workload import JUDGE, MODELS, PROMPT
 
 CONNECTIONS = 6_000
 PLACES = 10_000
-VOTE: dict[str, Any] = {"mode": "vote", "review_model_id": JUDGE}
+MODES: dict[str, tuple[dict[str, Any], int]] = {
+    "vote": ({"mode": "vote", "review_model_id": JUDGE}, 4),
+    "adversarial": ({"mode": "adversarial", "iterations": 2}, 5),
+}
+"""How each is asked for, and how many calls it takes."""
 
 
 def settings(url: str) -> dict[str, Any]:
@@ -34,7 +41,28 @@ def settings(url: str) -> dict[str, Any]:
     return {"providers": [vendor], "models": models}
 
 
+def written(url: str, folder: Path) -> Path:
+    """The same as a file, with a database beside it."""
+    path = folder / "planhub.toml"
+    path.write_text("\n".join(_toml(url, folder / "bench.db")))
+    return path
+
+
+def _toml(url: str, database: Path) -> Iterator[str]:
+    yield f"[server]\ndatabase = {json.dumps(str(database))}"
+    for name, tables in settings(url).items():
+        for table in tables:
+            yield f"[[{name}]]"
+            yield from (f"{key} = {json.dumps(value)}" for key, value in table.items())
+
+
 def plan_body() -> dict[str, Any]:
     """What a client sends to have a vote, over HTTP or the socket."""
     messages = [{"role": "user", "content": PROMPT}]
-    return {"request": {"messages": messages}, "orchestration": VOTE}
+    return {"request": {"messages": messages}, "orchestration": MODES["vote"][0]}
+
+
+def require_whole(status: str, calls: int, reasons: Sequence[str], wanted: int) -> None:
+    """Raises RuntimeError for anything amiss: nothing may be, where the vendor always answers."""
+    if status != "complete" or calls != wanted:
+        raise RuntimeError(f"{status}: {', '.join(reasons)}; {calls} calls")

@@ -1,5 +1,7 @@
 """The limit: one epoll loop and httptools do a vote, and nothing else.
 
+    python -m bench.references.bare_loop URL vote|adversarial
+
 Requests are spliced from prepared parts, sent without waiting, read as HTTP and as JSON.  There is
 no engine, no money, no failure, no deadline, and no code shared with the engine's transport.
 """
@@ -8,18 +10,22 @@ from __future__ import annotations
 
 import select
 import socket
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import httptools
 import msgspec
 
 from bench.subject import Crowd, be_measured, serve
-from bench.workload import ASKED, JUDGE, KEY, MAX_TOKENS, VOTERS, to_judge
+from bench.workload import ASKED, JUDGE, KEY, MAX_TOKENS, MODELS, VOTERS, to_judge
 
 encoded = msgspec.json.encode
 Answered: TypeAlias = Callable[[str], None]
+
+ROUNDS = {"vote": (VOTERS, (JUDGE,)), "adversarial": (MODELS[:1], MODELS[1:2]) * 2 + (MODELS[:1],)}
+"""Whom each round asks; all after the first are shown the answers of the one before."""
 
 
 class Message(msgspec.Struct):
@@ -70,7 +76,7 @@ class Connection:
 class Loop:
     """All connections to one vendor, the last used first."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, rounds: Sequence[Sequence[str]]) -> None:
         host = url.split("/")[2]
         name, port = host.split(":")
         self.address = (name, int(port))
@@ -79,8 +85,7 @@ class Loop:
             "content-type: application/json\r\naccept: application/json\r\ncontent-length: "
         ).encode()
         self.asked = encoded(ASKED)
-        self.voters = [self.before(model) for model in VOTERS]
-        self.judge = self.before(JUDGE)
+        self.rounds = [[self.before(model) for model in models] for models in rounds]
         self.epoll = select.epoll()
         self.all: dict[int, Connection] = {}
         self.free: list[Connection] = []
@@ -122,21 +127,37 @@ class Loop:
     def begin(self) -> None:
         self.to_begin -= 1
         began = time.perf_counter()
+        rounds = iter(self.rounds)
         texts: list[str] = []
+        missing = 0
 
-        def voted(text: str) -> None:
+        def ask(models: Sequence[bytes], messages: bytes) -> None:
+            nonlocal missing
+            missing = len(models)
+            texts.clear()
+            for before in models:
+                self.send(before, messages, answered)
+
+        def answered(text: str) -> None:
+            nonlocal missing
             texts.append(text)
-            if len(texts) == len(VOTERS):
-                self.send(self.judge, encoded(to_judge(texts)), judged)
+            missing -= 1
+            if missing:
+                return
+            if models := next(rounds, None):
+                ask(models, encoded(to_judge(texts)))
+            else:
+                self.seconds.append(time.perf_counter() - began)
+                if self.to_begin:
+                    self.begin()
 
-        def judged(_: str) -> None:
-            self.seconds.append(time.perf_counter() - began)
-            if self.to_begin:
-                self.begin()
+        ask(next(rounds), self.asked)
 
-        for before in self.voters:
-            self.send(before, self.asked, voted)
+
+def main() -> None:
+    url = be_measured()
+    serve(Loop(url, ROUNDS[sys.argv[2]]).votes)
 
 
 if __name__ == "__main__":
-    serve(Loop(be_measured()).votes)
+    main()

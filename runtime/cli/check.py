@@ -14,6 +14,7 @@ from runtime.cli.ends import DONE, FAILED
 from runtime.cli.setup import configured
 from runtime.cli.terminal import stdout, write, write_json
 from runtime.config import Config, Provider, connections, defaults_toml, vendor_settings
+from runtime.transport.unusual import unusual_at
 from runtime.vendors import VendorConnection
 
 REACH_WITHIN_S = 10.0
@@ -60,7 +61,7 @@ def _checked(provider: Provider, connection: VendorConnection, present: bool) ->
     if provider.dialect == "simulated":
         reached, note, path = True, "answers offline", "in this process"
     else:
-        (reached, note), path = _reach(connection), "httpx"
+        (reached, note), path = _reach(connection), _path(connection.base_url)
     return VendorCheck(
         provider=provider.id,
         dialect=provider.dialect,
@@ -70,6 +71,11 @@ def _checked(provider: Provider, connection: VendorConnection, present: bool) ->
         reached=reached,
         note=note,
     )
+
+
+def _path(url: str) -> str:
+    why = unusual_at(url)
+    return "reactor" if why is None else f"httpx: {why}"
 
 
 def _reach(connection: VendorConnection) -> tuple[bool, str]:

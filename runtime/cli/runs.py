@@ -27,7 +27,8 @@ from runtime.frontends.wire import PlanResult
 from runtime.storage import journal, reports
 
 LEAST_DIGITS = 6
-SHOWN_DIGITS = 12
+SHOWN_DIGITS = 16
+"""Twelve are of the time; runs of one moment differ in the next."""
 _ID = re.compile(r"[0-9a-f]+")
 _STYLES = {"complete": "green", "degraded": "yellow", "running": "cyan"}
 

@@ -4,7 +4,7 @@
 `builtin` has what serves without a file, `tables` gives the engine its parts of it.
 """
 
-from runtime.config.checks import split_address
+from runtime.config.checks import socket_address, split_address
 from runtime.config.defaults import defaults_toml
 from runtime.config.loading import FILE_NAME, ConfigError, complete, load, parse
 from runtime.config.settings import (
@@ -37,6 +37,7 @@ __all__ = [
     "defaults_toml",
     "load",
     "parse",
+    "socket_address",
     "split_address",
     "to_edge",
     "to_models",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from runtime.config.settings import Config, ModelRow, Provider
@@ -12,6 +13,10 @@ from runtime.explain import show
 _ID = re.compile(r"[\w.:/@+-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^:\s\[\]]+):(?P<port>\d{1,5})")
+
+UNIX = "unix:"
+LONGEST_PATH = 103
+"""Of a Unix socket, on the system that allows least."""
 
 
 def first_contradiction(config: Config) -> str | None:
@@ -25,6 +30,20 @@ def split_address(address: str) -> tuple[str, int]:
     if found is None or int(found["port"]) > 65_535:
         raise ValueError(f"must be HOST:PORT, got {show(address)}")
     return found["host"].strip("[]"), int(found["port"])
+
+
+def socket_address(address: str) -> tuple[str, int] | Path:
+    """`HOST:PORT` as a pair, or `unix:PATH` as a path; raises ValueError."""
+    if not address.startswith(UNIX):
+        try:
+            return split_address(address)
+        except ValueError as error:
+            text = f"must be HOST:PORT or unix:PATH, got {show(address)}"
+            raise ValueError(text) from error
+    path = address.removeprefix(UNIX)
+    if not path or len(path.encode()) > LONGEST_PATH or "\0" in path:
+        raise ValueError(f"must have a path of 1 to {LONGEST_PATH} bytes, got {show(address)}")
+    return Path(path)
 
 
 def resolve_aliases(config: Config) -> dict[str, str]:
@@ -61,6 +80,10 @@ def _of_server(config: Config) -> Iterator[str]:
         split_address(config.server.http)
     except ValueError as error:
         yield f"server.http {error}"
+    try:
+        socket_address(config.server.socket or UNIX + ".")
+    except ValueError as error:
+        yield f"server.socket {error}"
     if "://" in (config.server.database or ""):
         yield f"server.database must be a path, got {show(config.server.database)}"
 

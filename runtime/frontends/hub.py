@@ -20,6 +20,8 @@ class RunFuture(Protocol):
 
     def done(self) -> bool: ...
 
+    def get(self, timeout: float | None = None) -> bytes: ...
+
     def __await__(self) -> Generator[Any, None, bytes]: ...
 
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
@@ -53,6 +55,16 @@ class Hub(Protocol):
         """The events of a run after number `after`, or None; `news` is called on the engine's
         thread.  Blocks on the disk for a run that ended long ago.
         """
+
+    def submit_at_once(
+        self,
+        request: PlanRequest,
+        *,
+        key: ApiKey | None = None,
+        on_event: OnEvent | None = None,
+        idempotency_key: str,
+    ) -> RunFuture | None:
+        """`submit` under a name that never blocks: None, and nothing begun, when it would."""
 
     def cancel(self, run_id: str) -> bool:
         """Has a run cancelled; False when it is not under way."""

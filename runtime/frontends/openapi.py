@@ -143,6 +143,14 @@ _HEADERS = [
 ]
 
 
+_LAST_EVENT_ID = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "Goes on after the event of that number",
+    "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+}
+
+
 def _schemas() -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(_BODIES, ref_template=REF)
     # What the checks require, though the structs can be built without it.
@@ -155,8 +163,7 @@ def _schemas() -> dict[str, Any]:
     }
     for form in schemas["ChatMessage"]["properties"]["content"]["anyOf"]:
         form["minLength" if form["type"] == "string" else "minItems"] = 1
-    for name in ("stream", "dry_run"):
-        schemas["PlanRequest"]["properties"][name] = {"enum": [False, None], "default": None}
+    schemas["PlanRequest"]["properties"]["dry_run"] = {"enum": [False, None], "default": None}
     schemas["PlanResult"]["properties"]["response"] = {
         "oneOf": [{"$ref": REF.format(name=shape.__name__)} for shape in _RESPONSES]
     }
@@ -172,7 +179,7 @@ def _paths() -> dict[str, Any]:
                 "parameters": _HEADERS,
                 "requestBody": {"required": True, "content": _json(PlanRequest)},
                 "responses": {
-                    "200": _says("The answer", PlanResult),
+                    "200": _or_events(_says("The answer", PlanResult)),
                     "202": _says("Begun, for `Prefer: respond-async`", RunPage),
                 }
                 | _errors(_PLAN_ERRORS),
@@ -191,6 +198,18 @@ def _paths() -> dict[str, Any]:
                     "202": _says("It is being cancelled", RunPage),
                 }
                 | _errors(_RUN_ERRORS),
+            },
+        },
+        "/v1/plan/{id}/events": {
+            "parameters": [run_id],
+            "get": {
+                "summary": "Watch a run",
+                "parameters": [_LAST_EVENT_ID],
+                "responses": {
+                    "200": _or_events({"description": "What has happened, and what comes"}),
+                    "204": {"description": "Nothing comes after that event"},
+                }
+                | _errors({400: _REFUSALS[400]} | _RUN_ERRORS),
             },
         },
         "/v1/models": {
@@ -216,6 +235,16 @@ def _errors(texts: dict[int, str]) -> dict[str, Any]:
 
 def _says(text: str, body: type[Struct]) -> dict[str, Any]:
     return {"description": text, "content": _json(body)}
+
+
+def _or_events(response: dict[str, Any]) -> dict[str, Any]:
+    """For `"stream": true` or `Accept: text/event-stream`: `id: <seq>`, `event: <name>` and the
+    event as JSON in `data`; a comment every 15 s.  `run_finished` or `run_failed` is the last.
+    """
+    fields = {name: {"type": "string"} for name in ("id", "event", "data")}
+    schema = {"type": "object", "properties": fields, "required": list(fields)}
+    events = {"text/event-stream": {"schema": schema}}
+    return {**response, "content": {**response.get("content", {}), **events}}
 
 
 def _json(body: type[Struct]) -> dict[str, Any]:

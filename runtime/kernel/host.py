@@ -20,7 +20,7 @@ from typing import Protocol
 import trio
 
 from actors.base import SupervisorSpec
-from runtime.kernel.errors import SystemFailed, WrongThread, reason_of
+from runtime.kernel.errors import ActorStopped, SystemFailed, WrongThread, reason_of
 from runtime.kernel.future import Future
 from runtime.kernel.system import System
 
@@ -51,6 +51,7 @@ class Host:
         self._dispatcher: trio.lowlevel.Task | None = None
         self._parked = False
         self._claimed = False
+        self._nursery: trio.Nursery | None = None
         self._ended = trio.Event()
 
     def __repr__(self) -> str:
@@ -64,6 +65,19 @@ class Host:
     def call_soon(self, function: Callable[[], None]) -> None:
         """Calls `function` on the engine's thread; ActorStopped when the engine has ended."""
         self.system.call_soon(function)
+
+    def serve_beside(self, service: Service) -> Future[None]:
+        """Runs one more service from now on, any thread; the future tells once it can be used."""
+        started: Future[None] = Future(self.system.home)
+
+        def start() -> None:
+            if self._nursery is None:
+                started.fail(ActorStopped("the system has ended"))
+            else:
+                self._nursery.start_soon(self._serve_late, service, started)
+
+        self.call_soon(start)
+        return started
 
     # --- on a background thread ---
 
@@ -140,12 +154,14 @@ class Host:
                 nursery.start_soon(self._dispatch)
                 for service in self._services:
                     await nursery.start(self._serve, service)
+                self._nursery = nursery
                 try:
                     yield self.system
                 except Exception as error:  # noqa: BLE001  raised again, not in the nursery's group
                     raised = error
                 finally:
                     await self._shut_down(timeout)
+                    self._nursery = None
                     nursery.cancel_scope.cancel()
         except Exception as error:
             self._end_by(error)
@@ -170,6 +186,14 @@ class Host:
         except Exception as error:
             logger.exception("a service failed")
             self._end_by(error)
+
+    async def _serve_late(self, service: Service, started: Future[None]) -> None:
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._serve, service)
+                started.set()
+        finally:
+            started.fail(ActorStopped("the service has ended"))
 
     def _end_by(self, error: BaseException) -> None:
         self.system.close(SystemFailed(reason_of(error)))

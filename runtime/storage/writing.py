@@ -2,7 +2,7 @@
 
 Within one transaction the order of kinds replaces that of the writes.  An attempt that is reserved
 and settled, or released, in the same transaction is written once, or not at all.  What a run was
-told, or came to, before it begins again is forgotten.
+told, or came to, before it begins again is forgotten; only a run that is wanted ever does.
 """
 
 from __future__ import annotations
@@ -91,6 +91,7 @@ class Rows:
         self._content = content
         self._began: list[Row] = []
         self._named: list[Row] = []
+        self._forgotten: list[Row] = []
         self._steps: defaultdict[str, list[Row]] = defaultdict(list)
         self._closed: dict[str, Row] = {}
         self._reserved: dict[str, AttemptReserved] = {}
@@ -108,7 +109,7 @@ class Rows:
         for sql, rows in (
             (BEGAN, self._began),
             (NAMED, self._named),
-            (FORGOTTEN, [row[:1] for row in self._began]),
+            (FORGOTTEN, self._forgotten),
             (STEP, list(chain.from_iterable(self._steps.values()))),
             (CLOSED, list(self._closed.values())),
             (RESERVED, [_reservation(write) for write in self._reserved.values()]),
@@ -161,6 +162,8 @@ class Rows:
         self._began.append((*who, at, order.wanted, order.strategy, *kept))
         self._steps[order.run] = [self._step(order.run, step) for step in began.steps]
         self._closed.pop(order.run, None)
+        if order.wanted:
+            self._forgotten.append((order.run,))
         if order.idempotency_key is not None:
             owner, name = order.key or "", order.idempotency_key
             self._named.append((owner, name, order.body_hash, order.run, at))

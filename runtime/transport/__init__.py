@@ -1,5 +1,6 @@
 """The way of bytes to vendors, behind the one port in `port`.
 
-`httpx_transport` reaches real ones.  `simulated` is a vendor in process, which says what
+`reactor` reaches real ones at little cost; `httpx_transport` reaches those that are reached in an
+unusual way, by a proxy for one.  `simulated` is a vendor in process, which says what
 `simulated_texts` and `instances` make up.
 """

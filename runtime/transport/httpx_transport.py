@@ -20,22 +20,31 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import httpcore
 import httpx
 import trio
 
+from runtime.transport.failures import (
+    BROKE,
+    CLOSED,
+    GIVEN_UP,
+    STOPPED,
+    TOO_SLOW,
+    FailureKind,
+    Phase,
+    not_http,
+    too_large,
+    unsendable,
+)
 from runtime.transport.port import Done, HttpFailure, HttpRequest, HttpResponse, Part, not_serving
 
 KEPT_S = 20.0
 """How long an idle connection is kept."""
 
 KEPT_PER_ORIGIN = 256
-
-Phase: TypeAlias = Literal["connecting", "sending", "waiting", "reading"]
-_Kind: TypeAlias = Literal["connect", "timeout", "closed", "too_large", "protocol", "cancelled"]
 
 
 class HttpxTransport:
@@ -89,7 +98,7 @@ class HttpxTransport:
             result = await self._exchange(exchange)
         finally:
             self._exchanges.pop(id, None)
-            done(result or exchange.failure("cancelled", "the engine stopped"))
+            done(result or exchange.failure("cancelled", STOPPED))
 
     async def _exchange(self, exchange: _Exchange) -> HttpResponse | HttpFailure:
         with exchange.scope:
@@ -109,9 +118,7 @@ class HttpxTransport:
         except httpx.HTTPError as error:
             return exchange.broken(error)
         except (httpx.InvalidURL, ValueError) as error:
-            # The text may not be shown: a header that cannot be sent is most likely the key.
-            why = f"the request cannot be sent ({type(error).__name__})"
-            return exchange.failure("connect", why)
+            return exchange.failure("connect", unsendable(error))
 
     @asynccontextmanager
     async def _client(self, url: str, *, fresh: bool) -> AsyncIterator[httpx.AsyncClient]:
@@ -220,11 +227,10 @@ class _Exchange:
     def ended_early(self) -> HttpFailure:
         match self._stopped:
             case "cancelled":
-                return self.failure("cancelled", "given up")
+                return self.failure("cancelled", GIVEN_UP)
             case "too_large":
-                most = self.request.max_response_bytes
-                return self.failure("too_large", f"more than {most} bytes")
-        return self.failure("timeout", _TOO_SLOW[self._phase])
+                return self.failure("too_large", too_large(self.request.max_response_bytes))
+        return self.failure("timeout", TOO_SLOW[self._phase])
 
     def broken(self, error: httpx.HTTPError) -> HttpFailure:
         """What one of httpx's errors amounts to."""
@@ -233,12 +239,12 @@ class _Exchange:
             case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
                 return self.failure("connect", text or type(error).__name__)
             case httpx.RemoteProtocolError() if "clos" in text or "disconnected" in text:
-                return self.failure("closed", "the vendor closed the connection")
+                return self.failure("closed", CLOSED)
             case httpx.NetworkError():
-                return self.failure("closed", "the connection broke")
-        return self.failure("protocol", f"not HTTP as it should be ({type(error).__name__})")
+                return self.failure("closed", BROKE)
+        return self.failure("protocol", not_http(type(error).__name__))
 
-    def failure(self, kind: _Kind, detail: str) -> HttpFailure:
+    def failure(self, kind: FailureKind, detail: str) -> HttpFailure:
         return HttpFailure(kind, detail, self.written, self._received)
 
     def _enter(self, phase: Phase, patience_s: float = float("inf")) -> None:
@@ -262,13 +268,6 @@ class _Exchange:
 
 
 _UNSENT = (httpcore.WriteError, httpcore.LocalProtocolError)
-
-_TOO_SLOW: dict[Phase, str] = {
-    "connecting": "no connection in time",
-    "sending": "the request could not be sent in time",
-    "waiting": "no answer in time",
-    "reading": "the answer did not end in time",
-}
 
 
 def _origin(url: str) -> str:

@@ -107,6 +107,18 @@ def test_failures_of_long_ago_count_less(router: Router, ctx: FakeContext) -> No
     assert gpt.latency_ms is None, "no answer has been timed yet"
 
 
+def test_a_choice_is_made_of_what_is_known_by_now(router: Router, ctx: FakeContext) -> None:
+    """What was worked out for an earlier question does not outlive a word from a pool, nor time."""
+    assert "failures unknown" in select(router, ctx).ranked[0].why
+    told = tuple(ModelHealth(model.id, 100.0, 0.8, 9) for model in (OPUS, GPT, MINI))
+    router.receive(HealthChanged("openai", True, models=told))
+    assert "failures 80%" in select(router, ctx).ranked[0].why
+    ctx.advance(HALF_LIFE_S)
+    assert "failures 40%" in select(router, ctx).ranked[0].why
+    router.receive(ReconfigureRouter((MINI,)))
+    assert names(select(router, ctx)) == ["mini"]
+
+
 def test_a_new_table_keeps_what_is_known_of_models_that_stay(
     router: Router, ctx: FakeContext
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import cache, partial
 
 import msgspec
@@ -16,11 +17,10 @@ from starlette.routing import Route
 
 from actors.errors import BadRequest, PlanError
 from runtime.frontends.admission import Admission, Ring
-from runtime.frontends.http.access import admitted, visible_run
+from runtime.frontends.http.access import UnknownRun, admitted, visible_run
 from runtime.frontends.http.reading import (
     name_of,
     read_body,
-    refuse_unsupported,
     wants_no_answer,
 )
 from runtime.frontends.http.replies import (
@@ -30,6 +30,7 @@ from runtime.frontends.http.replies import (
     reply_http_error,
     reply_json,
 )
+from runtime.frontends.http.streaming import EventStream, last_event_id, wants_events
 from runtime.frontends.http.waiting import Waiting
 from runtime.frontends.hub import Hub, RunFuture
 from runtime.frontends.listing import model_entry
@@ -37,6 +38,7 @@ from runtime.frontends.openapi import openapi_document
 from runtime.frontends.wire import PlanRequest, decode
 from runtime.keys import ApiKey
 from runtime.runs import RunView
+from runtime.waking import AsyncioBell
 
 MAX_REQUEST_BYTES = 8_388_608
 
@@ -53,6 +55,7 @@ def create_app(
             Route("/v1/plan", answering(pages.plan), methods=["POST"]),
             Route("/v1/plan/{id}", answering(pages.show_run), methods=["GET"]),
             Route("/v1/plan/{id}", answering(pages.cancel_run), methods=["DELETE"]),
+            Route("/v1/plan/{id}/events", answering(pages.watch_run), methods=["GET"]),
             Route("/v1/models", answering(pages.models), methods=["GET"]),
             Route("/healthz", answering(pages.health), methods=["GET"]),
             Route("/readyz", answering(pages.readiness), methods=["GET"]),
@@ -89,25 +92,28 @@ class _Pages:
         self._admission.begin(key)
         body = await read_body(request, self._max_bytes)
         order = decode(body, request.headers.get("content-type"))
-        refuse_unsupported(request)
-        future = await self._submit(request, order, key)
+        watched = bool(order.stream) or wants_events(request)
+        future = await self._submit(request, order, key, watched)
         told = {"idempotency_replay": "true"} if future.replay else {}
         if wants_no_answer(request) and not future.done():
             told["location"] = f"/v1/plan/{future.run_id}"
             told["preference_applied"] = "respond-async"
             self.waiting.until_settled(future)
             return reply_json(_RunPage(future.run_id, "running"), 202, **told)
+        if watched:
+            return await self._watched(request, future, **told)
         try:
             return reply(await self._answer(request, future), 200, **told)
         except PlanError as error:
             return reply_error(error, **told)
 
-    async def _submit(self, request: Request, order: PlanRequest, key: ApiKey | None) -> RunFuture:
+    async def _submit(
+        self, request: Request, order: PlanRequest, key: ApiKey | None, watched: bool
+    ) -> RunFuture:
+        submit = partial(self._hub.submit, order, key=key, watched=watched)
         if (name := name_of(request)) is None:
-            return self._hub.submit(order, key=key, wanted=wants_no_answer(request))
-        return await to_thread.run_sync(
-            partial(self._hub.submit, order, key=key, idempotency_key=name)
-        )
+            return submit(wanted=wants_no_answer(request))
+        return await to_thread.run_sync(partial(submit, idempotency_key=name))
 
     async def _answer(self, request: Request, future: RunFuture) -> bytes:
         """The run's answer; a client that leaves first has its run cancelled, and so ended, unless
@@ -133,6 +139,41 @@ class _Pages:
         finally:
             self.waiting.ended(run_id)
             watching.cancel()
+
+    async def _watched(self, request: Request, future: RunFuture, **told: str) -> Response:
+        """The run's events; a client that leaves has it cancelled as by :meth:`_answer`."""
+        named = name_of(request) is not None
+        run_id = future.run_id
+        cancel: Callable[[], object] = partial(self._hub.cancel, run_id)
+        if named:
+            cancel = _nothing
+        try:
+            return await self._events(run_id, 0, cancel, **told)
+        except BaseException:
+            cancel()
+            raise
+
+    async def _events(
+        self, run_id: str, after: int, on_left: Callable[[], object], **told: str
+    ) -> Response:
+        bell = AsyncioBell()
+        feed = await to_thread.run_sync(self._hub.feed, run_id, after, bell.ring)
+        if feed is None:
+            raise UnknownRun("unknown run")
+        if feed.ended:
+            return Response(status_code=204)
+        self.waiting.begun(run_id)
+        ended = partial(self.waiting.ended, run_id)
+        headers = {name.replace("_", "-"): value for name, value in told.items()}
+        return EventStream(feed, bell, on_left=on_left, on_end=ended, headers=headers)
+
+    async def watch_run(self, request: Request) -> Response:
+        """The events of a run, of the client's own or another's; nothing comes after the last."""
+        after = last_event_id(request)
+        view = await self._visible(request)
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
+        return await self._events(view.id, after, _nothing)
 
     async def show_run(self, request: Request) -> Response:
         view = await self._visible(request)
@@ -179,6 +220,10 @@ class _Pages:
 @cache
 def _openapi_body() -> bytes:
     return msgspec.json.encode(openapi_document())
+
+
+def _nothing() -> None:
+    """Who only watches changes nothing by leaving."""
 
 
 def _raw(body: bytes | None) -> Raw | None:

@@ -46,13 +46,6 @@ def _declared_length(request: Request) -> int:
     return int(request.headers.get("content-length") or 0)
 
 
-def refuse_unsupported(request: Request) -> None:
-    """What this version cannot do is refused, not ignored."""
-    accepted = request.headers.get("accept", "")
-    if "text/event-stream" in accepted and "json" not in accepted and "*/*" not in accepted:
-        raise BadRequest("event streams are not supported yet: accept application/json")
-
-
 def name_of(request: Request) -> str | None:
     """The name by which the client may ask for the run again; raises :class:`BadRequest`."""
     name = request.headers.get("idempotency-key")

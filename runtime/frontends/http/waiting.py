@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 
 from runtime.frontends.hub import RunFuture
@@ -12,17 +13,20 @@ class Waiting:
     """Used on the server's loop."""
 
     def __init__(self) -> None:
-        self.runs: set[str] = set()
+        self.runs: Counter[str] = Counter()
+        """How many wait for each."""
         self._changed = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"<Waiting for {len(self.runs)} runs>"
 
     def begun(self, run_id: str) -> None:
-        self.runs.add(run_id)
+        self.runs[run_id] += 1
 
     def ended(self, run_id: str) -> None:
-        self.runs.discard(run_id)
+        self.runs[run_id] -= 1
+        if self.runs[run_id] <= 0:
+            del self.runs[run_id]
         self._changed.set()
 
     def until_settled(self, future: RunFuture) -> None:

@@ -97,7 +97,8 @@ class OutputFormat(_Part, frozen=True, kw_only=True):
 class PlanRequest(_Part, frozen=True, kw_only=True):
     """The body of `POST /v1/plan`.  Only `request.messages` is required.
 
-    `stream` and `dry_run` may be false; true is refused as an unknown field.
+    `stream` asks for events where a front end can be asked so; elsewhere it changes nothing.
+    `dry_run` may be false; true is refused as an unknown field.
     """
 
     request: RequestPart | None = None
@@ -144,7 +145,7 @@ def decode_map(body: bytes) -> PlanRequest:
 
 def _passed(request: PlanRequest) -> PlanRequest:
     """The request, after the checks that its types do not make."""
-    _refuse_true(stream=request.stream, dry_run=request.dry_run)
+    _refuse_true(dry_run=request.dry_run)
     if request.request is None or not request.request.messages:
         raise BadRequest("messages required", code="messages_required")
     _check_texts(request.request.messages)
@@ -223,7 +224,7 @@ def _check_texts(messages: list[ChatMessage]) -> None:
 def _complain(data: Any) -> NoReturn:
     if not isinstance(data, dict):
         raise BadRequest(f"body must be an object, got {show(data)}")
-    _refuse_true(stream=data.get("stream"), dry_run=data.get("dry_run"))
+    _refuse_true(dry_run=data.get("dry_run"))
     _complain_of_parts(data)
     if (path := unknown_field(data, PlanRequest)) is not None:
         raise BadRequest(f"unknown field: {path}", code="unknown_field")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.domain.model import Model, Price
-from actors.domain.scoring import PROFILES, TYPICAL_OUTPUT, expected_cost, rank
+from actors.domain.model import Model, Price, Usage
+from actors.domain.scoring import PROFILES, TYPICAL_OUTPUT, expected_usage, rank
 from actors.protocol import Candidate, ModelState, Profile
 
 
@@ -104,9 +104,8 @@ def test_an_unknown_latency_is_neither_favoured_nor_punished() -> None:
 
 def test_the_expected_answer_is_a_typical_one_where_more_is_allowed() -> None:
     """A large `max_tokens` is a bound and no expectation."""
-    model = state("m", usd=1).model
-    assert expected_cost(model, 1000, 100) == 1100 * 1000
-    assert expected_cost(model, 1000, 100_000) == (1000 + TYPICAL_OUTPUT) * 1000
+    assert expected_usage(1000, 100) == Usage(input=1000, output=100)
+    assert expected_usage(1000, 100_000) == Usage(input=1000, output=TYPICAL_OUTPUT)
 
 
 def test_why_is_a_phrase_with_the_parts_of_the_score() -> None:

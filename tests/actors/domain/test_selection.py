@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.domain.model import Model, Price
-from actors.domain.selection import escalation, panel, select
+from actors.domain.selection import Selector, escalation, panel
 from actors.protocol import Candidate, ModelState, Refusal, SelectModels
 
 DOLLAR = 1_000_000_000
@@ -30,12 +30,12 @@ def wanted(**fields: Any) -> SelectModels:
 
 
 def chosen(models: Sequence[Model], **fields: Any) -> list[str]:
-    ranked, _ = select([state(m) for m in models], wanted(**fields))
+    ranked, _ = Selector([state(m) for m in models]).select(wanted(**fields))
     return [candidate.model.id for candidate in ranked]
 
 
 def refused(model: Model, why: str = "", **fields: Any) -> Refusal:
-    ranked, refused = select([state(model, why)], wanted(**fields))
+    ranked, refused = Selector([state(model, why)]).select(wanted(**fields))
     assert ranked == ()
     return refused[0]
 
@@ -88,7 +88,9 @@ def test_a_model_without_a_price_is_refused_where_a_budget_applies() -> None:
 def test_a_named_model_comes_first_and_under_no_floor() -> None:
     """An explicit wish wins over weights and scores; the floor still holds for the others."""
     models = [model("small", 1), model("middle", 6), model("large", 9)]
-    ranked, no = select([state(m) for m in models], wanted(min_weight=7, named=("small", "middle")))
+    ranked, no = Selector([state(m) for m in models]).select(
+        wanted(min_weight=7, named=("small", "middle"))
+    )
     assert [(c.model.id, c.explicit) for c in ranked] == [
         ("small", True),
         ("middle", True),
@@ -101,7 +103,7 @@ def test_a_named_model_comes_first_and_under_no_floor() -> None:
 def test_a_named_model_that_cannot_serve_is_refused_like_any_other() -> None:
     """That is how an explicit id fails over to routing."""
     for unfit in (model("m", enabled=False), model("m", context_tokens=10)):
-        ranked, no = select([state(unfit), state(model("other"))], wanted(named=("m",)))
+        ranked, no = Selector([state(unfit), state(model("other"))]).select(wanted(named=("m",)))
         assert [c.model.id for c in ranked] == ["other"]
         assert [r.model for r in no] == ["m"]
 
@@ -127,7 +129,7 @@ def test_avoided_models_come_last_and_avoided_families_before_them() -> None:
         "also-kin",
         "best",
     ]
-    ranked, _ = select([state(m) for m in models], wanted(avoid=("best",)))
+    ranked, _ = Selector([state(m) for m in models]).select(wanted(avoid=("best",)))
     assert ranked[-1].why.startswith("to be avoided; weight 9")
 
 
@@ -139,7 +141,7 @@ def test_an_avoided_model_is_first_all_the_same_when_it_is_named() -> None:
 def test_scores_are_normalised_over_the_eligible_models() -> None:
     """A model that may not serve does not stretch the scale of those that may."""
     models = [model("a", 5), model("b", 4), model("giant", 10, enabled=False)]
-    ranked, _ = select([state(m) for m in models], wanted(profile="planning"))
+    ranked, _ = Selector([state(m) for m in models]).select(wanted(profile="planning"))
     assert [c.score for c in ranked] == [-0.6, 0.0]
 
 

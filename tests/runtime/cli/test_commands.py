@@ -201,6 +201,17 @@ def test_check_reaches_each_vendor(
     assert told in ran.out
     assert vendor.asked == [("/v1/models", key and f"Bearer {key}")]
     assert f"Bearer {key}" not in ran.out
+    assert '"path": "reactor"' in ran.out
+
+
+def test_check_says_how_a_vendor_is_reached(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, vendor: type[Vendor]
+) -> None:
+    """By the reactor, unless the environment wants something else: then what."""
+    monkeypatch.setenv("V_KEY", "right")
+    monkeypatch.setattr("runtime.cli.check.unusual_at", lambda url: "a proxy leads to it")
+    ran = Ran(capsys, "check", "--json")
+    assert '"path": "httpx: a proxy leads to it"' in ran.out
 
 
 def test_a_vendor_that_is_not_there(capsys: pytest.CaptureFixture[str], home: Path) -> None:

@@ -104,7 +104,7 @@ def test_runs_are_listed_newest_first(database: Path, capsys: pytest.CaptureFixt
 
 def test_a_run_is_shown_with_its_calls(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What was asked, a bar for each call, candidates, verdict and cost."""
-    shown = Ran(capsys, "show", the_vote(database)[:8])
+    shown = Ran(capsys, "show", the_vote(database)[:16])
     assert shown.status == 0
     for words in (PROMPT, "judge", "█", "Candidates", "Verdict", "sim-", "Cost  $", "complete"):
         assert words in shown.out

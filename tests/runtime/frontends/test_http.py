@@ -151,15 +151,6 @@ def test_a_body_of_the_bound_passes() -> None:
     assert call("POST", "/v1/plan", content=content + b" ", headers=JSON).status_code == 413
 
 
-def test_what_cannot_be_done_yet_is_not_ignored() -> None:
-    """Headers that would change the answer are refused while nothing heeds them."""
-    headers = {"accept": "text/event-stream"}
-    told = error(call("POST", "/v1/plan", json=body(), headers=headers))
-    assert "event streams are not supported yet" in told[2]
-    headers = {"accept": "application/json, text/event-stream"}
-    assert call("POST", "/v1/plan", json=body(), headers=headers).status_code == 200
-
-
 # --- who may ask ------------------------------------------------------------------------------
 
 

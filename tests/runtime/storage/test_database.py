@@ -48,6 +48,23 @@ def test_an_older_database_is_brought_forward_whole_or_not_at_all(
     assert version(path) == before + 1
 
 
+def test_a_journal_of_an_older_schema_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each step as it was, checksum and all."""
+    path, steps = tmp_path / "planhub.db", migrations()
+    rows = [
+        ("b", 1, "answer", 4, None, b"x" * 3000, b"sum"),
+        ("a", 1, "expire", 2, *[None] * 2, b""),
+    ]
+    with monkeypatch.context() as before:
+        before.setattr("runtime.storage.database.migrations", lambda: steps[:3])
+        with closing(connect(path)) as connection, connection:
+            connection.executemany("INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    with closing(connect(path)) as connection:
+        assert sorted(connection.execute("SELECT * FROM steps")) == sorted(rows)
+
+
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     """For reading and for writing; the text says which program to use."""
     path = tmp_path / "planhub.db"
