@@ -169,6 +169,7 @@ class Calls:
                 call.temperature,
                 call.seed,
                 call.schema,
+                call.final,
             ),
         )
 

@@ -12,7 +12,10 @@ from actors.protocol.values import Answer, CallErrorKind
 
 
 class Complete(Command, frozen=True, gc=False):
-    """Make exactly one attempt at a call; `ticket` is the attempt's id."""
+    """Make exactly one attempt at a call; `ticket` is the attempt's id.
+
+    The text of a `final` one is the run's answer, for all that is known.
+    """
 
     new_work: ClassVar[bool] = True
 
@@ -25,6 +28,7 @@ class Complete(Command, frozen=True, gc=False):
     temperature: float | None = None
     seed: int | None = None
     schema: bytes | None = None
+    final: bool = False
 
 
 class CancelCall(Message, frozen=True, gc=False):

@@ -35,12 +35,14 @@ class Exchange(Struct, frozen=True):
 def adversarial(order: Order) -> Plan[Result]:
     """Has a plan criticised and refined as often as ordered; what fails ends it, not the run."""
     if order.plan_only:
-        return _plan_only(order, (yield from first_answer(order, "plan", "adversarial")))
+        plan = yield from first_answer(order, "plan", "adversarial", final=True)
+        return _plan_only(order, plan)
     critic = yield from _likely_critic(order)
     initial = best = yield from first_answer(order, "plan", "adversarial", avoid=critic)
     exchanges: list[Exchange] = []
-    for _ in range(order.iterations or ROUNDS):
-        outcome = yield from _improved(order, best, exchanges)
+    rounds = order.iterations or ROUNDS
+    for done in range(rounds):
+        outcome = yield from _improved(order, best, exchanges, final=done + 1 == rounds)
         if isinstance(outcome, Unanswered):
             lacking = shortfall(outcome, shown(order, best.text))
             return _result(order, initial, best, exchanges, lacking)
@@ -56,7 +58,9 @@ def _likely_critic(order: Order) -> Plan[tuple[str, ...]]:
     return tuple(candidate.model.id for candidate in chosen.ranked[:1])
 
 
-def _improved(order: Order, plan: Answered, exchanges: list[Exchange]) -> Plan[Outcome]:
+def _improved(
+    order: Order, plan: Answered, exchanges: list[Exchange], *, final: bool
+) -> Plan[Outcome]:
     """One critique and one refinement, noted in `exchanges` as far as they come."""
     critic = yield from criticise(order, plan)
     if isinstance(critic, Unanswered):
@@ -64,7 +68,7 @@ def _improved(order: Order, plan: Answered, exchanges: list[Exchange]) -> Plan[O
     exchange = Exchange(as_text(critic.text), critic.model.id)
     exchanges.append(exchange)
     messages = prompts.refinement(order.messages, plan.text, exchange.critique, order.schema)
-    outcome = yield from next_answer(order, "adversarial", messages, plan.model.id)
+    outcome = yield from next_answer(order, "adversarial", messages, plan.model.id, final=final)
     if isinstance(outcome, Answered):
         exchanges[-1] = Exchange(exchange.critique, exchange.critic, outcome)
     return outcome

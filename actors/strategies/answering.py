@@ -42,30 +42,38 @@ NEVER = frozenset({"disabled", "weight", "context", "excluded"})
 
 
 def first_answer(
-    order: Order, role: Role, profile: Profile, avoid: tuple[str, ...] = ()
+    order: Order,
+    role: Role,
+    profile: Profile,
+    avoid: tuple[str, ...] = (),
+    *,
+    final: bool = False,
 ) -> Plan[Answered]:
     """A run's first stage: an answer to the question by the best primary, or the run's error.
 
-    Models to `avoid` answer only where they were named, or where no other does.
+    Models to `avoid` answer only where they were named, or where no other does.  It is `final`
+    where no stage is to follow.
     """
     messages = prompts.question(order.messages, order.schema)
     wanted = primaries(order, role, profile, messages)
     chosen = yield from choose(replace(wanted, avoid=avoid))
     if not chosen.ranked:
         raise refusal_error(chosen)
-    outcome = yield from answer(writing(order, role, messages, chosen.ranked))
+    outcome = yield from answer(writing(order, role, messages, chosen.ranked, final=final))
     if isinstance(outcome, Unanswered):
         raise failure(outcome)
     return outcome
 
 
-def next_answer(order: Order, profile: Profile, messages: bytes, writer: str) -> Plan[Outcome]:
+def next_answer(
+    order: Order, profile: Profile, messages: bytes, writer: str, *, final: bool
+) -> Plan[Outcome]:
     """A refinement by the model that wrote what is refined, else by another primary."""
     wanted = primaries(order, "refine", profile, messages)
     chosen = yield from choose(replace(wanted, named=(writer,)))
     if not chosen.ranked:
         return refused(chosen)
-    return (yield from answer(writing(order, "refine", messages, chosen.ranked)))
+    return (yield from answer(writing(order, "refine", messages, chosen.ranked, final=final)))
 
 
 def answer(call: Call) -> Plan[Outcome]:
@@ -120,8 +128,18 @@ def primaries(order: Order, role: Role, profile: Profile, messages: bytes) -> Ch
     )
 
 
-def writing(order: Order, role: Role, messages: bytes, candidates: tuple[Candidate, ...]) -> Call:
-    """A call whose text is for the user: with the order's parameters and form."""
+def writing(
+    order: Order,
+    role: Role,
+    messages: bytes,
+    candidates: tuple[Candidate, ...],
+    *,
+    final: bool = False,
+) -> Call:
+    """A call whose text is for the user: with the order's parameters and form.
+
+    A text from which reasoning is to be taken out is the answer only when that has been done.
+    """
     return Call(
         role,
         messages,
@@ -130,6 +148,7 @@ def writing(order: Order, role: Role, messages: bytes, candidates: tuple[Candida
         order.temperature,
         order.parameters,
         schema=order.schema,
+        final=final and not order.strip_think,
     )
 
 

@@ -71,7 +71,8 @@ class Call(Struct, frozen=True):
     in their order when it fails.
 
     `messages` and `parameters` are JSON.  `max_tokens` None is the default.  With a `schema`
-    (JSON) the text is validated against it and `Answered.problems` says how it failed.
+    (JSON) the text is validated against it and `Answered.problems` says how it failed.  A `final`
+    call writes the run's answer, unless something goes wrong: watchers may see it come.
     """
 
     role: Role
@@ -82,6 +83,7 @@ class Call(Struct, frozen=True):
     parameters: bytes = b"{}"
     seed: int | None = None
     schema: bytes | None = None
+    final: bool = False
 
 
 class Answered(Struct, frozen=True, tag=True, array_like=True):

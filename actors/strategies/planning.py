@@ -14,7 +14,7 @@ VERSION = "1"
 
 def planning(order: Order) -> Plan[Result]:
     """Asks the best primary once."""
-    answered = yield from first_answer(order, "answer", "planning")
+    answered = yield from first_answer(order, "answer", "planning", final=True)
     text = shown(order, answered.text)
     model = answered.model
     completion = response(

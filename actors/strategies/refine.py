@@ -20,14 +20,16 @@ ROUNDS = 2
 
 def refine(order: Order) -> Plan[Result]:
     """Asks for an answer, then its author for a better one, as often as ordered."""
-    initial = best = yield from first_answer(order, "answer", "normal")
+    initial = best = yield from first_answer(order, "answer", "normal", final=order.plan_only)
     if order.plan_only:
         return _result(order, "refine-plan-only", initial, best, 0, None)
     lacking = None
     rounds = order.iterations or ROUNDS
     for done in range(rounds):
         messages = prompts.improvement(order.messages, best.text, order.schema)
-        outcome = yield from next_answer(order, "normal", messages, best.model.id)
+        outcome = yield from next_answer(
+            order, "normal", messages, best.model.id, final=done + 1 == rounds
+        )
         if isinstance(outcome, Unanswered):
             rounds, lacking = done, shortfall(outcome, shown(order, best.text))
             break

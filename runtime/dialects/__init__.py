@@ -2,5 +2,6 @@
 
 `port` is the contract; `openai` and `anthropic` fulfil it.  They share `parameters` (what a call
 asks for, and what a model turned out not to take), `errors` (what vendors say instead of an
-answer), `outcomes` (the few ways a call ends) and `headers`.
+answer), `outcomes` (the few ways a call ends), `headers`, and `sse` (what streams consist of); what
+is said in a stream is put together by `openai_stream` and `anthropic_stream`.
 """

@@ -16,17 +16,20 @@ cached tokens in `input_tokens`.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Raw, Struct
 
 from actors.domain.model import Usage
 from actors.protocol import CallAnswered, CallErrored, CallVendor, Complete
+from runtime.dialects.anthropic_stream import STATUSES, AnthropicDeltas, ToldUsage, folded
 from runtime.dialects.errors import UNREADABLE, error_in, read_error
 from runtime.dialects.headers import COMMON_HEADERS
-from runtime.dialects.outcomes import answered, errored, failed
+from runtime.dialects.outcomes import answered, errored, failed, interrupted
 from runtime.dialects.parameters import Refusals, refused_parameter, wanted
+from runtime.dialects.sse import is_event_stream
 from runtime.secret import Secret
 from runtime.transport.port import HttpRequest, HttpResponse
 
@@ -44,8 +47,6 @@ FIXED_SAMPLING = re.compile(r"claude-(opus-4-[7-9]|[a-z]+-[5-9])")
 SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 
 OPENING = {"role": "user", "content": "(The conversation begins with the assistant.)"}
-
-Tokens = Annotated[int, Meta(ge=0, le=2**53)] | None
 
 
 class _Turn(Struct):
@@ -65,17 +66,10 @@ class _Message(Struct):
     error: Raw = Raw(b"null")
 
 
-class _Usage(Struct):
-    input_tokens: Tokens = None
-    output_tokens: Tokens = None
-    cache_read_input_tokens: Tokens = None
-    cache_creation_input_tokens: Tokens = None
-
-
 _turns = msgspec.json.Decoder(list[_Turn])
 _parts = msgspec.json.Decoder(list[Raw])
 _messages = msgspec.json.Decoder(_Message)
-_usages = msgspec.json.Decoder(_Usage)
+_usages = msgspec.json.Decoder(ToldUsage)
 
 
 class AnthropicDialect:
@@ -90,7 +84,7 @@ class AnthropicDialect:
     def __repr__(self) -> str:
         return f"<AnthropicDialect {self._url}>"
 
-    def encode(self, call: CallVendor) -> HttpRequest:
+    def encode(self, call: CallVendor, *, stream: bool = False) -> HttpRequest:
         order = call.order
         upstream = order.model.upstream
         system, turns = converse(order.messages)
@@ -100,7 +94,7 @@ class AnthropicDialect:
             "messages": turns,
             **({"system": system} if system else {}),
             **self._refusals.without(upstream, translated(order)),
-            "stream": False,
+            **({} if self._refusals.includes(upstream, "stream") else {"stream": stream}),
         }
         return HttpRequest(
             url=self._url,
@@ -112,16 +106,39 @@ class AnthropicDialect:
     def decode(self, call: CallVendor, response: HttpResponse) -> CallAnswered | CallErrored:
         if not 200 <= response.status < 300:
             return self._refused(call, response) or errored(call, response, self._key)
+        if is_event_stream(response.body):
+            return self._decode_stream(call, response)
         try:
             message = _messages.decode(response.body)
         except UNREADABLE as error:
             return failed(call, response, "malformed", f"unreadable answer: {error}")
         if message.content is not None:
-            return _read(call, response, message)
+            usage = _usage(message.usage)
+            return _read(call, response, message.content, message.stop_reason, usage)
         told = error_in(message.error)
         if told.message:
             return errored(call, response, self._key, error=told, status=502)
         return failed(call, response, "malformed", "an answer without content")
+
+    def deltas(self) -> AnthropicDeltas:
+        return AnthropicDeltas()
+
+    def _decode_stream(
+        self, call: CallVendor, response: HttpResponse
+    ) -> CallAnswered | CallErrored:
+        try:
+            said = folded(response.body)
+        except UNREADABLE as error:
+            return failed(call, response, "malformed", f"unreadable stream: {error}")
+        told = error_in(said.error)
+        usage = None if said.usage is None else _counted(said.usage)
+        if told.message or told.type:
+            status = STATUSES.get(told.type, 502)
+            return interrupted(call, response, self._key, told, status, usage, said.text)
+        if not said.ended:
+            return failed(call, response, "malformed", "the stream ended before its end", usage)
+        blocks = [_Block("text", said.text), *([_Block("tool_use")] if said.tool_use else [])]
+        return _read(call, response, blocks, said.stop_reason, usage)
 
     def _headers(self) -> tuple[tuple[str, str], ...]:
         headers = (*COMMON_HEADERS, ("anthropic-version", VERSION))
@@ -130,7 +147,8 @@ class AnthropicDialect:
     def _refused(self, call: CallVendor, response: HttpResponse) -> CallErrored | None:
         """Learns from a 400 about a parameter, so that the same order can pass."""
         error = read_error(response.body)
-        name = refused_parameter(response.status, error, translated(call.order))
+        optional = (*translated(call.order), "stream")
+        name = refused_parameter(response.status, error, optional)
         if name is None:
             return None
         self._refusals.learn(call.order.model.upstream, name)
@@ -196,10 +214,12 @@ def _blocks(content: Raw) -> list[Any]:
 
 
 def _read(
-    call: CallVendor, response: HttpResponse, message: _Message
+    call: CallVendor,
+    response: HttpResponse,
+    blocks: Sequence[_Block],
+    reason: str | None,
+    usage: Usage | None,
 ) -> CallAnswered | CallErrored:
-    usage, reason = _usage(message.usage), message.stop_reason
-    blocks = message.content or []
     if reason == "refusal":
         return failed(call, response, "refused", "the model declined", usage)
     if reason == "tool_use" or any(block.type == "tool_use" for block in blocks):
@@ -210,11 +230,15 @@ def _read(
 
 
 def _usage(raw: Raw) -> Usage | None:
-    """The vendor's usage, already in disjoint classes; None when none can be read."""
+    """The vendor's usage; None when none can be read."""
     try:
-        said = _usages.decode(raw)
+        return _counted(_usages.decode(raw))
     except UNREADABLE:
         return None
+
+
+def _counted(said: ToldUsage) -> Usage | None:
+    """It is already in disjoint classes."""
     if said.input_tokens is None or said.output_tokens is None:
         return None
     return Usage(

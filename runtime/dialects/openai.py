@@ -11,17 +11,19 @@ not everywhere (xAI, Gemini's imitation); what `total_tokens` has beyond both is
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
 from actors.domain.model import Usage
 from actors.protocol import CallAnswered, CallErrored, CallVendor, Complete
-from runtime.dialects.errors import UNREADABLE, error_in, read_error
+from runtime.dialects.errors import UNREADABLE, VendorError, error_in, read_error
 from runtime.dialects.headers import COMMON_HEADERS
-from runtime.dialects.outcomes import answered, errored, failed
+from runtime.dialects.openai_stream import NULL, OpenAIDeltas, folded
+from runtime.dialects.outcomes import answered, errored, failed, interrupted
 from runtime.dialects.parameters import Refusals, refused_parameter, wanted
+from runtime.dialects.sse import is_event_stream
 from runtime.secret import Secret
 from runtime.transport.port import HttpRequest, HttpResponse
 
@@ -34,6 +36,7 @@ SAMPLING = frozenset({
 })  # fmt: skip
 """What the reasoning families refuse to have set."""
 
+STREAMING = ("stream", "stream_options")
 TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")
 
 Tokens = Annotated[int, Meta(ge=0, le=2**53)] | None
@@ -93,7 +96,7 @@ class OpenAIDialect:
     def __repr__(self) -> str:
         return f"<OpenAIDialect {self._url}>"
 
-    def encode(self, call: CallVendor) -> HttpRequest:
+    def encode(self, call: CallVendor, *, stream: bool = False) -> HttpRequest:
         order = call.order
         upstream = order.model.upstream
         body = {
@@ -101,7 +104,7 @@ class OpenAIDialect:
             "messages": Raw(order.messages),
             self._token_limit(upstream): order.max_tokens,
             **self._refusals.without(upstream, _taken(upstream, order)),
-            "stream": False,
+            **self._streaming(upstream, stream),
         }
         return HttpRequest(
             url=self._url,
@@ -113,6 +116,8 @@ class OpenAIDialect:
     def decode(self, call: CallVendor, response: HttpResponse) -> CallAnswered | CallErrored:
         if not 200 <= response.status < 300:
             return self._refused(call, response) or errored(call, response, self._key)
+        if is_event_stream(response.body):
+            return self._decode_stream(call, response)
         try:
             completion = _completions.decode(response.body)
         except UNREADABLE as error:
@@ -120,6 +125,34 @@ class OpenAIDialect:
         if completion.choices:
             return _read(call, response, completion.choices[0], _usage(completion.usage))
         return self._without_choices(call, response, completion)
+
+    def deltas(self) -> OpenAIDeltas:
+        return OpenAIDeltas()
+
+    def _decode_stream(
+        self, call: CallVendor, response: HttpResponse
+    ) -> CallAnswered | CallErrored:
+        try:
+            said = folded(response.body)
+        except UNREADABLE as error:
+            return failed(call, response, "malformed", f"unreadable stream: {error}")
+        told, usage = error_in(said.error), _usage(said.usage)
+        if told.message or told.code:
+            status = _status_in(told)
+            return interrupted(call, response, self._key, told, status, usage, said.text)
+        if not said.ended:
+            return failed(call, response, "malformed", "the stream ended before its end", usage)
+        calls = [NULL] if said.tool_calls else None
+        message = _Message(said.text, said.refusal or None, calls)
+        return _read(call, response, _Choice(message, said.finish_reason), usage)
+
+    def _streaming(self, upstream: str, stream: bool) -> dict[str, Any]:
+        """Asked for with its usage or not at all; a model that knows no streams is not told."""
+        if self._refusals.includes(upstream, "stream"):
+            return {}
+        if not stream or self._refusals.includes(upstream, "stream_options"):
+            return {"stream": False}
+        return {"stream": True, "stream_options": {"include_usage": True}}
 
     def _headers(self) -> tuple[tuple[str, str], ...]:
         if not self._key:
@@ -135,7 +168,7 @@ class OpenAIDialect:
     def _refused(self, call: CallVendor, response: HttpResponse) -> CallErrored | None:
         """Learns from a 400 about a parameter, so that the same order can pass."""
         error = read_error(response.body)
-        optional = (*TOKEN_LIMITS, *wanted(call.order))
+        optional = (*TOKEN_LIMITS, *wanted(call.order), *STREAMING)
         name = refused_parameter(response.status, error, optional)
         if name is None:
             return None
@@ -148,9 +181,15 @@ class OpenAIDialect:
         """Some servers put an error into a 200, with the real status as its code."""
         told, usage = error_in(completion.error), _usage(completion.usage)
         if told.message or told.code:
-            status = int(told.code) if re.fullmatch(r"[45]\d\d", told.code) else 502
-            return errored(call, response, self._key, error=told, status=status, usage=usage)
+            return errored(
+                call, response, self._key, error=told, status=_status_in(told), usage=usage
+            )
         return failed(call, response, "malformed", "an answer without choices", usage)
+
+
+def _status_in(error: VendorError) -> int:
+    """The status that an error hides in a 200."""
+    return int(error.code) if re.fullmatch(r"[45]\d\d", error.code) else 502
 
 
 def _taken(upstream: str, order: Complete) -> dict[str, Raw]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from actors.domain.model import Usage
 from actors.protocol import Answer, CallAnswered, CallErrored, CallErrorKind, CallVendor
 from runtime.dialects.errors import VendorError, kind_of, read_error, retry_after
@@ -68,6 +70,20 @@ def errored(
         received_bytes=len(response.body),
         http_status=status,
     )
+
+
+def interrupted(
+    call: CallVendor,
+    response: HttpResponse,
+    key: Secret | None,
+    error: VendorError,
+    status: int,
+    usage: Usage | None,
+    text: str,
+) -> CallErrored:
+    """An error that came instead of the rest of a stream: what had been written is billed."""
+    outcome = errored(call, response, key, error=error, status=status, usage=usage)
+    return replace(outcome, http_status=response.status) if text else outcome
 
 
 def estimated_usage(call: CallVendor, text: str) -> Usage:
