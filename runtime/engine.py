@@ -72,6 +72,7 @@ from runtime.storage.remembered import Remembered
 from runtime.validation import Validator
 from runtime.vendors import VendorCaller, connect
 from runtime.watching import Feed
+from runtime.watching.gathering import Gathering
 
 __all__ = ["Engine"]
 
@@ -96,6 +97,7 @@ class Engine:
         self.table = to_models(config)
         self.draining = False
         self.runs = Runs()
+        self._texts = Gathering(self.runs.log)
         self._ids = RunIds()
         self._names = Names()
         self._naming = threading.Lock()
@@ -113,12 +115,12 @@ class Engine:
         )
         self.reactor = Reactor()
         self.vendors: Mapping[str, VendorCaller] = {
-            settings.provider: connect(settings, self.system.tell, self.reactor)
+            settings.provider: connect(settings, self.system.tell, self.reactor, self._texts)
             for settings in connections(config)
         }
         self._validator = Validator(self.system.tell)
         vendors = (vendor.serve for vendor in self.vendors.values())
-        services = [self.reactor.serve, self._validator.serve, *vendors]
+        services = [self.reactor.serve, self._validator.serve, self._texts.serve, *vendors]
         self.host = Host(self.system, tree(self._parts()), services)
 
     def __repr__(self) -> str:

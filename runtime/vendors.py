@@ -33,6 +33,7 @@ from runtime.secret import Secret
 from runtime.transport.port import HttpFailure, HttpRequest, HttpResponse, Transport
 from runtime.transport.simulated import SimulatedSettings, SimulatedTransport
 from runtime.transport.unusual import unusual_at
+from runtime.watching.exchange import Texts, WatchedExchange
 
 log = logging.getLogger("planhub.vendors")
 
@@ -68,12 +69,14 @@ class VendorCaller:
         transport: Transport,
         tell: Tell,
         settings: VendorConnection,
+        texts: Texts | None = None,
     ) -> None:
         self.provider = provider
         self._dialect = dialect
         self._transport = transport
         self._tell = tell
         self._settings = settings
+        self._texts = texts
 
     def __repr__(self) -> str:
         return f"<VendorCaller {self.provider}: {self._dialect!r} over {self._transport!r}>"
@@ -88,23 +91,33 @@ class VendorCaller:
     def start(self, address: Address, work: CallVendor) -> None:
         """Begins an exchange; ends in CallAnswered, CallErrored or DialectCrashed to `address`."""
         try:
-            request = self._encode(work)
+            watched = self._watched(work)
+            request = self._encode(work, watched)
         except Exception as error:  # noqa: BLE001 - a dialect's bug is the pool's to fail on
             self._tell(address, self._crashed(work, error))
             return
         log.debug("%s: asking %s", self.provider, work.order.model.id)
         self._transport.start(
-            work.id, request, partial(self._ended, address, work, hash(request.body))
+            work.id,
+            request,
+            partial(self._ended, address, work, watched, hash(request.body)),
+            None if watched is None else watched.part,
         )
 
     def abort(self, work_id: str) -> None:
         """Closes the exchange's socket; its CallErrored (`cancelled`) still comes."""
         self._transport.abort(work_id)
 
-    def _encode(self, work: CallVendor) -> HttpRequest:
+    def _watched(self, work: CallVendor) -> WatchedExchange | None:
+        """Of a final text that somebody would see as it is written."""
+        if self._texts is None or not work.order.final or not self._texts.begins(work.id):
+            return None
+        return WatchedExchange(work.id, self._dialect.deltas(), self._texts)
+
+    def _encode(self, work: CallVendor, watched: WatchedExchange | None) -> HttpRequest:
         settings = self._settings
         return msgspec.structs.replace(
-            self._dialect.encode(work),
+            self._dialect.encode(work, stream=watched is not None),
             connect_timeout_s=settings.connect_timeout_s,
             first_byte_timeout_s=settings.first_byte_timeout_s,
             timeout_s=min(work.timeout_s, settings.timeout_s),
@@ -112,30 +125,45 @@ class VendorCaller:
         )
 
     def _ended(
-        self, address: Address, work: CallVendor, sent: int, result: HttpResponse | HttpFailure
+        self,
+        address: Address,
+        work: CallVendor,
+        watched: WatchedExchange | None,
+        sent: int,
+        result: HttpResponse | HttpFailure,
     ) -> None:
         outcome = (
             _undelivered(work, result)
             if isinstance(result, HttpFailure)
-            else self._decode(work, sent, result)
+            else self._decode(work, watched, sent, result)
         )
+        if watched is not None:
+            outcome = watched.end(outcome)
         log.debug("%s: %s ended: %s", self.provider, work.order.model.id, _label(outcome))
         self._tell(address, outcome)
 
     def _decode(
-        self, work: CallVendor, sent: int, response: HttpResponse
+        self,
+        work: CallVendor,
+        watched: WatchedExchange | None,
+        sent: int,
+        response: HttpResponse,
     ) -> CallAnswered | CallErrored | DialectCrashed:
+        if watched is not None and watched.error is not None:
+            return self._crashed(work, watched.error)
         try:
             outcome = self._dialect.decode(work, response)
             if isinstance(outcome, CallErrored) and outcome.kind == "parameter":
-                return self._learnt(work, sent, outcome)
+                return self._learnt(work, watched, sent, outcome)
             return outcome
         except Exception as error:  # noqa: BLE001 - a dialect's bug is the pool's to fail on
             return self._crashed(work, error)
 
-    def _learnt(self, work: CallVendor, sent: int, outcome: CallErrored) -> CallErrored:
+    def _learnt(
+        self, work: CallVendor, watched: WatchedExchange | None, sent: int, outcome: CallErrored
+    ) -> CallErrored:
         """The same order may pass now, unless it would be sent in the same words as before."""
-        if hash(self._encode(work).body) == sent:
+        if hash(self._encode(work, watched).body) == sent:
             return msgspec.structs.replace(outcome, kind="fatal")
         log.warning("%s: %s; left out from now on", self.provider, outcome.detail)
         return outcome
@@ -172,14 +200,17 @@ def _label(outcome: CallAnswered | CallErrored | DialectCrashed) -> str:
     return outcome.kind if isinstance(outcome, CallErrored) else type(outcome).__name__
 
 
-def connect(settings: VendorConnection, tell: Tell, reactor: Reactor) -> VendorCaller:
-    """The way to a vendor; `reactor` is served by whoever serves it.
+def connect(
+    settings: VendorConnection, tell: Tell, reactor: Reactor, texts: Texts | None = None
+) -> VendorCaller:
+    """The way to a vendor; `reactor` is served by whoever serves it.  `texts` are shown as they
+    come.
 
     Raises ValueError where a `base_url` is missing.
     """
     dialect = choose_dialect(settings)
     transport = choose_transport(settings, reactor)
-    return VendorCaller(settings.provider, dialect, transport, tell, settings)
+    return VendorCaller(settings.provider, dialect, transport, tell, settings, texts)
 
 
 def choose_dialect(settings: VendorConnection) -> Dialect:

@@ -13,7 +13,12 @@ from actors.domain.model import Usage
 from runtime.testing.wire import RecordedCall, text_of
 from runtime.transport.instances import UNDECIDED, find_schema, instance, is_verdict
 
-Fault: TypeAlias = Literal["hang", "close", "reset", "truncate", "garbage", "noise", "huge"]
+MidwayFault: TypeAlias = Literal[
+    "stall", "cut", "garbage midway", "error midway", "no end", "no usage"
+]
+Fault: TypeAlias = (
+    Literal["hang", "close", "reset", "truncate", "garbage", "noise", "huge"] | MidwayFault
+)
 
 
 class Reply(Struct, frozen=True):
@@ -27,6 +32,11 @@ class Reply(Struct, frozen=True):
     Faults, after the request was read: `hang` holds the connection until someone closes it,
     `close` and `reset` end it without an answer, `truncate` ends it in the middle of the body,
     `garbage` is a 200 whose body is no JSON, `noise` is no HTTP at all, `huge` never stops sending.
+
+    Who asks for a stream gets one.  With `pauses` its second half waits for the vendor's `release`.
+    Faults of streams alone, after their first half: `stall` says no more, `cut` closes the
+    connection, `garbage midway` goes on after what is no event, `error midway` ends with an error;
+    `no end` leaves out what marks the end, and `no usage` the usage.
     """
 
     text: str = "A scripted answer."
@@ -35,6 +45,7 @@ class Reply(Struct, frozen=True):
     headers: dict[str, str] = {}
     body: bytes | None = None
     delay_s: float = 0.0
+    pauses: bool = False
     fault: Fault | None = None
     finish: str | None = None
     code: str | None = None

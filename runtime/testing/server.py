@@ -9,13 +9,13 @@ import threading
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from itertools import chain, repeat
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, get_args
 from weakref import WeakSet
 
 import msgspec
 
-from runtime.testing import wire
-from runtime.testing.scripts import Reply, Script, echo
+from runtime.testing import streams, wire
+from runtime.testing.scripts import MidwayFault, Reply, Script, echo
 from runtime.testing.strictness import Complaint, anthropic_complaint, openai_complaint
 from runtime.testing.wire import Format, RecordedCall
 
@@ -248,8 +248,10 @@ class ScriptedVendor:
         call: RecordedCall,
         reply: Reply,
     ) -> bool:
+        if _streams(call, reply):
+            return await self._stream(reader, writer, call, reply)
         body = self._body(call, reply)
-        match reply.fault:
+        match None if reply.fault in _MIDWAY else reply.fault:
             case None | "garbage":
                 writer.write(_answer_head(reply, len(body)) + body)
                 await writer.drain()
@@ -270,6 +272,41 @@ class ScriptedVendor:
                     writer.write(b" " * MOST_HEAD)
                     await writer.drain()
         return False
+
+    async def _stream(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        call: RecordedCall,
+        reply: Reply,
+    ) -> bool:
+        assert self._released is not None
+        events = self._events(call, reply)
+        half = len(events) // 2
+        self._released.clear()
+        writer.write(_stream_head(reply) + b"".join(map(_chunk, events[:half])))
+        await writer.drain()
+        match reply.fault:
+            case "stall":
+                await reader.read()
+                return False
+            case "cut":
+                return False
+            case "garbage midway":
+                writer.write(_chunk(streams.GARBAGE))
+            case "error midway":
+                events[half:] = [streams.stream_error(self.dialect, 529, "Overloaded")]
+        if reply.pauses and await _left_during(reader, _until(self._released)):
+            return False
+        writer.write(b"".join(map(_chunk, events[half:])) + b"0\r\n\r\n")
+        await writer.drain()
+        return True
+
+    def _events(self, call: RecordedCall, reply: Reply) -> list[bytes]:
+        usage = reply.usage or wire.counted_usage(call, reply.text)
+        told = None if reply.fault == "no usage" else usage
+        events = streams.stream(self.dialect, call.model, reply.text, told, reply.finish)
+        return events[:-1] if reply.fault == "no end" else events
 
     def _body(self, call: RecordedCall, reply: Reply) -> bytes:
         if reply.body is not None:
@@ -300,6 +337,19 @@ def _complaining(complaint: Complaint) -> Reply:
     )
 
 
+_MIDWAY = get_args(MidwayFault)
+
+
+def _streams(call: RecordedCall, reply: Reply) -> bool:
+    asked = call.body.get("stream") is True
+    sound = reply.fault is None or reply.fault in _MIDWAY
+    return asked and sound and reply.body is None and reply.status < 400
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
 def _head(data: bytes) -> tuple[str, dict[str, str]]:
     request_line, *lines = data.decode("latin-1").split("\r\n")
     path = request_line.partition(" ")[2].rpartition(" ")[0]
@@ -308,13 +358,23 @@ def _head(data: bytes) -> tuple[str, dict[str, str]]:
 
 
 def _answer_head(reply: Reply, length: int) -> bytes:
-    headers = {
-        "content-type": "application/json",
-        "content-length": str(length),
-        **reply.headers,
-    }
+    own = {"content-type": "application/json", "content-length": str(length)}
+    return _response_head(reply, own)
+
+
+def _stream_head(reply: Reply) -> bytes:
+    own = {"content-type": "text/event-stream; charset=utf-8", "transfer-encoding": "chunked"}
+    return _response_head(reply, own)
+
+
+def _response_head(reply: Reply, own: dict[str, str]) -> bytes:
+    headers = own | reply.headers
     lines = [f"HTTP/1.1 {reply.status} Scripted", *(f"{k}: {v}" for k, v in headers.items())]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+async def _until(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 async def _left_during(reader: asyncio.StreamReader, wait: Coroutine[Any, Any, None]) -> bool:

@@ -88,6 +88,9 @@ def _openai_parameters(call: RecordedCall, refused: Collection[str]) -> Complain
     for name in ("max_tokens", "max_completion_tokens"):
         if name in body and not _positive(body[name]):
             return Complaint(400, f"Invalid '{name}'.", "integer_below_min_value", name)
+    if "stream_options" in body and body.get("stream") is not True:
+        message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        return Complaint(400, message, None, "stream_options")
     return _out_of_range(body, 2)
 
 

@@ -58,17 +58,31 @@ def answer(format: Format, model: str, text: str, usage: Usage, finish: str | No
         "model": model,
         "content": [{"type": "text", "text": text}],
         "stop_reason": finish or "end_turn",
-        "usage": {
-            "input_tokens": usage.input,
-            "cache_read_input_tokens": usage.cache_read,
-            "cache_creation_input_tokens": usage.cache_write,
-            "output_tokens": usage.output,
-        },
+        "usage": anthropic_usage(usage),
+    }
+
+
+def anthropic_usage(usage: Usage) -> dict[str, int]:
+    return {
+        "input_tokens": usage.input,
+        "cache_read_input_tokens": usage.cache_read,
+        "cache_creation_input_tokens": usage.cache_write,
+        "output_tokens": usage.output,
+    }
+
+
+def openai_usage(usage: Usage) -> dict[str, Any]:
+    prompt = usage.input + usage.cache_read + usage.cache_write
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": usage.output,
+        "total_tokens": prompt + usage.output,
+        "prompt_tokens_details": {"cached_tokens": usage.cache_read},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
     }
 
 
 def _completion(model: str, text: str, usage: Usage, finish: str) -> Any:
-    prompt = usage.input + usage.cache_read + usage.cache_write
     return {
         "id": "chatcmpl-scripted",
         "object": "chat.completion",
@@ -80,13 +94,7 @@ def _completion(model: str, text: str, usage: Usage, finish: str) -> Any:
                 "finish_reason": finish,
             }
         ],
-        "usage": {
-            "prompt_tokens": prompt,
-            "completion_tokens": usage.output,
-            "total_tokens": prompt + usage.output,
-            "prompt_tokens_details": {"cached_tokens": usage.cache_read},
-            "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
-        },
+        "usage": openai_usage(usage),
     }
 
 

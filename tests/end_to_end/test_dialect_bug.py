@@ -112,7 +112,7 @@ def test_a_dialect_that_cannot_write_a_request_fails_over(
 ) -> None:
     """Nothing reached the vendor."""
 
-    def encode(self: AnthropicDialect, call: CallVendor) -> Any:
+    def encode(self: AnthropicDialect, call: CallVendor, **_: Any) -> Any:
         raise KeyError("a bug")
 
     monkeypatch.setattr(AnthropicDialect, "encode", encode)

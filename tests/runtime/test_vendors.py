@@ -189,10 +189,10 @@ class Broken(OpenAIDialect):
         super().__init__("http://v")
         self.bug = bug
 
-    def encode(self, call: CallVendor) -> HttpRequest:
+    def encode(self, call: CallVendor, *, stream: bool = False) -> HttpRequest:
         if self.bug == "encode":
             raise KeyError(f"the key {KEY}")
-        return super().encode(call)
+        return super().encode(call, stream=stream)
 
     def decode(self, call: CallVendor, response: HttpResponse) -> CallAnswered | CallErrored:
         raise ZeroDivisionError("a very private prompt\n" * 100)

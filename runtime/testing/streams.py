@@ -1,0 +1,72 @@
+"""Answers as vendors stream them, from their side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from actors.domain.model import Usage
+from runtime.testing import wire
+from runtime.testing.wire import Format
+
+PIECE = 7
+"""Characters at a time."""
+
+GARBAGE = b'data: {"choices": [{\x00\xff\n\n'
+
+
+def stream(
+    format: Format, model: str, text: str, usage: Usage | None, finish: str | None
+) -> list[bytes]:
+    """An answer event by event, its end the last of them; without a `usage` none is told."""
+    pieces = [text[i : i + PIECE] for i in range(0, len(text), PIECE)]
+    if format == "openai":
+        return [*_openai(model, pieces, usage, finish or "stop")]
+    return [*_anthropic(model, pieces, usage, finish or "end_turn")]
+
+
+def stream_error(format: Format, status: int, message: str) -> bytes:
+    """An error in the middle of an answer."""
+    told = wire.error(format, status, message, None, None)
+    return _event(told) if format == "openai" else _event(told, "error")
+
+
+def _openai(model: str, pieces: list[str], usage: Usage | None, finish: str) -> Iterator[bytes]:
+    common = {"id": "chatcmpl-scripted", "object": "chat.completion.chunk", "model": model}
+
+    def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        return _event({**common, "choices": [choice], "usage": None})
+
+    yield chunk({"role": "assistant", "content": "", "refusal": None})
+    yield from (chunk({"content": piece}) for piece in pieces)
+    yield chunk({}, finish)
+    if usage is not None:
+        yield _event({**common, "choices": [], "usage": wire.openai_usage(usage)})
+    yield b"data: [DONE]\n\n"
+
+
+def _anthropic(model: str, pieces: list[str], usage: Usage | None, finish: str) -> Iterator[bytes]:
+    def event(type: str, **fields: Any) -> bytes:
+        return _event({"type": type, **fields}, type)
+
+    told = None if usage is None else wire.anthropic_usage(usage)
+    message = {"id": "msg_scripted", "role": "assistant", "model": model, "content": []}
+    begun = {} if told is None else {"usage": {**told, "output_tokens": 1}}
+    yield event("message_start", message=message | begun)
+    yield event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+    yield event("ping")
+    for piece in pieces:
+        delta = {"type": "text_delta", "text": piece}
+        yield event("content_block_delta", index=0, delta=delta)
+    yield event("content_block_stop", index=0)
+    ended = {} if told is None else {"usage": {"output_tokens": told["output_tokens"]}}
+    yield event("message_delta", delta={"stop_reason": finish}, **ended)
+    yield event("message_stop")
+
+
+def _event(data: Any, name: str | None = None) -> bytes:
+    head = f"event: {name}\n" if name else ""
+    return head.encode() + b"data: " + msgspec.json.encode(data) + b"\n\n"
