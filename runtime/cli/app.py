@@ -158,8 +158,15 @@ def plan(
 
 
 @app.command(help_epilogue="")
-def serve(*, http: str | None = None, socket: str | None = None, config: ConfigFile = None) -> int:
-    """Serve the Plan API over HTTP.
+def serve(
+    *,
+    http: str | None = None,
+    socket: str | None = None,
+    socket_cert: Path | None = None,
+    socket_key: Path | None = None,
+    config: ConfigFile = None,
+) -> int:
+    """Serve the Plan API over HTTP and the msgpack socket.
 
     Stops on Ctrl-C or SIGTERM, once what runs has been answered.
 
@@ -168,11 +175,16 @@ def serve(*, http: str | None = None, socket: str | None = None, config: ConfigF
     http
         HOST:PORT to listen on; by default 127.0.0.1:8080.
     socket
-        Not available yet.
+        HOST:PORT or unix:PATH for the msgpack socket; by default 127.0.0.1:8081, unless --http
+        alone is given.
+    socket_cert
+        A certificate with its chain, as PEM: the socket then speaks TLS.
+    socket_key
+        The certificate's key, where it is in a file of its own.
     """
-    from runtime.cli.serve import run_serve
+    from runtime.cli.serve import Places, run_serve
 
-    return run_serve(http, socket, config)
+    return run_serve(Places(http, socket, socket_cert, socket_key), config)
 
 
 @keys.command

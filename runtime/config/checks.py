@@ -81,7 +81,7 @@ def _of_server(config: Config) -> Iterator[str]:
     except ValueError as error:
         yield f"server.http {error}"
     try:
-        socket_address(config.server.socket or UNIX + ".")
+        socket_address(config.server.socket)
     except ValueError as error:
         yield f"server.socket {error}"
     if "://" in (config.server.database or ""):

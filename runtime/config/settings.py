@@ -29,16 +29,24 @@ class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of the file; a key that it does not have is an error."""
 
 
+SOCKET = "127.0.0.1:8081"
+
+
 class Server(_Table, frozen=True, kw_only=True):
     """`database` None leaves the place to the front end: a file for the user, or memory."""
 
     http: str = "127.0.0.1:8080"
-    socket: str | None = "127.0.0.1:8081"
+    socket: str = SOCKET
     database: Annotated[str, Meta(min_length=1, max_length=4_096)] | None = None
     max_request_bytes: Count = 8_388_608
     max_frame_bytes: Count = 8_388_608
     max_in_flight: Count = 1_024
     max_runs: Count = 10_000
+
+    @property
+    def names_socket(self) -> bool:
+        """Whether the file names one, be it the one that is served without."""
+        return self.socket is not SOCKET
 
 
 class Defaults(Orchestration, frozen=True, kw_only=True):

@@ -12,8 +12,9 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import FrameType
+from typing import Protocol
 
 import uvicorn
 from starlette.applications import Starlette
@@ -30,6 +31,16 @@ GRACE_S = 30.0
 CANCEL_WITHIN_S = 5.0
 
 
+class Beside(Protocol):
+    """Another front end of the same engine, whose end is that of this one; from any thread."""
+
+    def drained(self) -> Awaitable[None]:
+        """Done once it owes no answer."""
+
+    def leave(self) -> None:
+        """Has what it still waits for end as the engine's end does."""
+
+
 def serve(
     hub: Hub,
     host: str,
@@ -38,6 +49,7 @@ def serve(
     keys: KeyRing | None = None,
     max_request_bytes: int = 8_388_608,
     grace_s: float = GRACE_S,
+    beside: Beside | None = None,
     on_listening: Callable[[str], None] | None = None,
     on_reload: Callable[[], None] | None = None,
 ) -> int | None:
@@ -49,7 +61,7 @@ def serve(
     refuse_open_door(host, keys)
     listener = _bind(host, port)
     app = create_app(hub, keys, max_request_bytes)
-    server = DrainingServer(app, hub, grace_s, on_reload)
+    server = DrainingServer(app, hub, grace_s, on_reload, beside)
     if on_listening is not None:
         name = f"[{host}]" if ":" in host else host
         on_listening(f"http://{name}:{listener.getsockname()[1]}")
@@ -93,11 +105,13 @@ class DrainingServer(uvicorn.Server):
         hub: Hub,
         grace_s: float = GRACE_S,
         on_reload: Callable[[], None] | None = None,
+        beside: Beside | None = None,
     ) -> None:
         super().__init__(uvicorn_config(app))
         self._waiting: Waiting = app.state.waiting
         self.stopped_by: int | None = None
         self._hub = hub
+        self._beside = beside
         self._grace_s = grace_s
         self._on_reload = on_reload
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -130,11 +144,18 @@ class DrainingServer(uvicorn.Server):
         assert self._hurry is not None
         logger.info("shutting down: %d runs to finish", len(waiting.runs))
         hurry = asyncio.ensure_future(self._hurry.wait())
-        idle = asyncio.ensure_future(waiting.idle())
+        idle = asyncio.ensure_future(self._idle())
         await asyncio.wait((hurry, idle), timeout=self._grace_s, return_when="FIRST_COMPLETED")
         for run_id in list(waiting.runs):
             self._hub.leave(run_id)
+        if self._beside is not None:
+            self._beside.leave()
         await asyncio.wait((idle,), timeout=CANCEL_WITHIN_S)
         hurry.cancel()
         idle.cancel()
         self.should_exit = True
+
+    async def _idle(self) -> None:
+        await self._waiting.idle()
+        if self._beside is not None:
+            await self._beside.drained()

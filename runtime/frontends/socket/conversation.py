@@ -82,7 +82,7 @@ class Conversation:
 
     # --- what the client says ---
 
-    def receive(self, data: bytes) -> None:
+    def receive(self, data: bytes | memoryview) -> None:
         if self.state is not State.OVER:
             self._frames.feed(data)
 

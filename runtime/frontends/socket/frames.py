@@ -44,7 +44,7 @@ class Frames:
         """How many bytes wait to become a frame."""
         return len(self._buffer) - self._at
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         if self._at:
             del self._buffer[: self._at]
             self._at = 0

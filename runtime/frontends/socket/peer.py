@@ -14,10 +14,10 @@ from actors.errors import BadRequest, PlanError
 from runtime.frontends.socket.conversation import Conversation, Limits, State
 from runtime.frontends.socket.session import Session, Yard
 from runtime.reactor import READ, WRITE, Reactor, Timer
+from runtime.transport.reactor.channel import Channel
 
 logger = logging.getLogger("planhub.socket")
 
-READ_BYTES = 65_536
 WRITE_BYTES = 262_144
 ORDERS_A_TURN = 16
 
@@ -53,9 +53,10 @@ class Hall(Yard, Protocol):
 class Peer:
     """Used on the engine's thread."""
 
-    def __init__(self, hall: Hall, sock: socket.socket, server: str) -> None:
+    def __init__(self, hall: Hall, sock: socket.socket, channel: Channel, server: str) -> None:
         self._hall = hall
         self._socket = sock
+        self._channel = channel
         self.conversation = Conversation(hall.limits, server)
         self.session = Session(hall, self.conversation, self._stir)
         self._out = bytearray()
@@ -109,11 +110,11 @@ class Peer:
 
     def _read(self) -> None:
         try:
-            data = self._socket.recv(READ_BYTES)
-        except (BlockingIOError, InterruptedError):
-            return
+            data = self._channel.receive()
         except OSError:
             data = b""
+        if data is None:
+            return
         if not data:
             self.close()
         elif not self._lingering:
@@ -123,6 +124,8 @@ class Peer:
                 self._met("frame")
             if self.conversation.unread and not self._backlog:
                 self._expect("frame", self._hall.patience.frame_s)
+            if self._channel.more:
+                self._read()
 
     def _work(self) -> None:
         self._backlog = self.session.work(ORDERS_A_TURN)
@@ -137,7 +140,7 @@ class Peer:
 
     def _send(self) -> None:
         for said in self.conversation.take():
-            self._out += said
+            self._out += self._channel.sealed(said)
         if self._out:
             self._write()
         if self._closed:
@@ -156,11 +159,12 @@ class Peer:
         try:
             while self._out:
                 with memoryview(self._out) as view, view[:WRITE_BYTES] as part:
-                    sent = self._socket.send(part)
+                    sent = self._channel.send(part)
+                if not sent:
+                    self._expect("output", self._hall.patience.output_s)
+                    return
                 del self._out[:sent]
                 self._met("output")
-        except (BlockingIOError, InterruptedError):
-            self._expect("output", self._hall.patience.output_s)
         except OSError:
             self.close()
 

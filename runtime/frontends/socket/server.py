@@ -23,8 +23,10 @@ from runtime.frontends.hub import Hub, RunFuture
 from runtime.frontends.socket.addresses import Listener
 from runtime.frontends.socket.conversation import Conversation, Limits
 from runtime.frontends.socket.peer import Patience, Peer
+from runtime.frontends.socket.tls import shake_hands
 from runtime.kernel import Future
 from runtime.reactor import READ, Reactor
+from runtime.transport.reactor.channel import Buffer, PlainChannel
 
 logger = logging.getLogger("planhub.socket")
 
@@ -64,7 +66,10 @@ class SocketServer:
         self.patience = patience
         self.name = listener.name
         self._listener = listener
-        self._ssl_context = ssl_context
+        self._tls = ssl_context
+        self._buffer = Buffer()
+        self._nursery: trio.Nursery | None = None
+        self._shaking = 0
         self._most = max_connections
         self._peers: set[Peer] = set()
         self._stirred: dict[Peer, None] = {}
@@ -93,7 +98,8 @@ class SocketServer:
         try:
             self.reactor.add(listening, self._accept)
             with self._scope:
-                async with trio.open_nursery() as nursery:
+                async with trio.open_nursery() as self._nursery:
+                    nursery = self._nursery
                     nursery.start_soon(self._attend)
                     nursery.start_soon(self._work_later)
                     task_status.started()
@@ -161,14 +167,34 @@ class SocketServer:
 
     def _take_in(self, sock: socket.socket) -> None:
         sock.setblocking(False)
-        if len(self._peers) >= self._most:
+        if len(self._peers) + self._shaking >= self._most:
             with sock, suppress(OSError):
-                sock.send(self._too_many)
+                if self._tls is None:
+                    sock.send(self._too_many)
             return
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._peers.add(Peer(self, sock, self._server))
+        if self._tls is None:
+            self._peers.add(Peer(self, sock, PlainChannel(sock, self._buffer), self._server))
+        elif self._nursery is not None:
+            self._shaking += 1
+            self._nursery.start_soon(self._take_in_by_tls, sock, self._tls)
+
+    async def _take_in_by_tls(self, sock: socket.socket, tls: ssl.SSLContext) -> None:
+        try:
+            with trio.fail_after(self.patience.hello_s):
+                channel = await shake_hands(sock, tls, self._buffer)
+        except (OSError, trio.TooSlowError) as error:
+            logger.info("no connection could be made safe: %s", error)
+            sock.close()
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            self._peers.add(Peer(self, sock, channel, self._server))
+        finally:
+            self._shaking -= 1
 
     def _pause(self) -> None:
         """Descriptors have run out: those in use may end meanwhile."""

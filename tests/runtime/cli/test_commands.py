@@ -60,7 +60,7 @@ class Ran:
         (["plan", "x", "--schema", "nowhere.json"], "cannot read nowhere.json: no such file"),
         (["plan", "x", "--iterations", "11"], "iterations must be between 0 and 10"),
         (["plan", "x", "--config", "nowhere.toml"], "nowhere.toml: no such file"),
-        (["serve", "--socket", "127.0.0.1:1"], "--socket is not available yet"),
+        (["serve", "--socket", "8081"], "--socket must be HOST:PORT or unix:PATH"),
         (["serve", "--http", "8080"], "--http must be HOST:PORT"),
         (["keys", "create", "--name", "x", "--rate", "0"], "--rate must be at least 1"),
         (["keys", "create", "--name", "x", "--expires", "soon"], "--expires must be a date"),
