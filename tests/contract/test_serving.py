@@ -37,7 +37,7 @@ def log(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(shell: Shell, log: Path) -> Iterator[Server]:
-    with log.open("wb") as errors, shell.serving(errors.fileno()) as server:
+    with log.open("wb") as errors, shell.serving(errors=errors.fileno()) as server:
         yield server
 
 

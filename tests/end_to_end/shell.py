@@ -57,16 +57,17 @@ class Shell:
                 process.kill()
 
     @contextmanager
-    def serving(self, errors: int = subprocess.DEVNULL) -> Iterator[Server]:
+    def serving(self, *more: str, errors: int = subprocess.DEVNULL) -> Iterator[Server]:
         """`planhub serve`, told to stop at the end if it has not ended by then; its log goes to
         the file that `errors` is the number of.
         """
-        with self.begin("serve", "--http", "127.0.0.1:0", errors=errors) as process:
+        with self.begin("serve", "--http", "127.0.0.1:0", *more, errors=errors) as process:
             assert process.stdout is not None
             line = process.stdout.readline()
             address = re.search(r"http://127\.0\.0\.1:\d+", line)
             assert address, line
-            yield Server(address[0], process)
+            socket = re.search(r"on the socket (\S+)", line)
+            yield Server(address[0], process, socket[1] if socket else "")
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(WITHIN_S) == 0
@@ -77,6 +78,7 @@ class Server(NamedTuple):
 
     url: str
     process: subprocess.Popen[str]
+    socket: str
 
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=WITHIN_S, trust_env=False)

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import FrameType
 from typing import Protocol
 
@@ -55,8 +56,8 @@ def serve(
 ) -> int | None:
     """Serves until a signal says to stop, which is returned; blocks.
 
-    `on_listening` is called once with the address, `on_reload` on each SIGHUP.  Raises
-    :class:`CannotServe`.
+    `on_listening` is called with the address once signals are heeded, `on_reload` on each SIGHUP.
+    Raises :class:`CannotServe`.
     """
     refuse_open_door(host, keys)
     listener = _bind(host, port)
@@ -64,7 +65,7 @@ def serve(
     server = DrainingServer(app, hub, grace_s, on_reload, beside)
     if on_listening is not None:
         name = f"[{host}]" if ":" in host else host
-        on_listening(f"http://{name}:{listener.getsockname()[1]}")
+        server.on_started = partial(on_listening, f"http://{name}:{listener.getsockname()[1]}")
     server.run(sockets=[listener])
     return server.stopped_by
 
@@ -110,6 +111,7 @@ class DrainingServer(uvicorn.Server):
         super().__init__(uvicorn_config(app))
         self._waiting: Waiting = app.state.waiting
         self.stopped_by: int | None = None
+        self.on_started: Callable[[], None] = lambda: None
         self._hub = hub
         self._beside = beside
         self._grace_s = grace_s
@@ -124,6 +126,7 @@ class DrainingServer(uvicorn.Server):
         if self._on_reload is not None:
             self._loop.add_signal_handler(signal.SIGHUP, self._on_reload)
         await super().startup(sockets)
+        self.on_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal's
         """A signal came.  It is not raised again afterwards, as uvicorn would."""

@@ -104,7 +104,7 @@ class Peer:
 
     def _ready(self, mask: int) -> None:
         if mask & WRITE:
-            self._send()
+            self._stir()
         if mask & READ and not self._closed:
             self._read()
 
