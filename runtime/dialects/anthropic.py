@@ -26,7 +26,7 @@ from actors.domain.model import Usage
 from actors.protocol import CallAnswered, CallErrored, CallVendor, Complete
 from runtime.dialects.anthropic_stream import STATUSES, AnthropicDeltas, ToldUsage, folded
 from runtime.dialects.errors import UNREADABLE, error_in, read_error
-from runtime.dialects.headers import COMMON_HEADERS
+from runtime.dialects.headers import COMMON_HEADERS, Headers
 from runtime.dialects.outcomes import answered, errored, failed, interrupted
 from runtime.dialects.parameters import Refusals, refused_parameter, wanted
 from runtime.dialects.sse import is_event_stream
@@ -79,6 +79,7 @@ class AnthropicDialect:
         base = base_url.rstrip("/")
         self._url = f"{base if base.endswith('/v1') else f'{base}/v1'}/messages"
         self._key = api_key
+        self._headers = self._with_key((*COMMON_HEADERS, ("anthropic-version", VERSION)))
         self._refusals = Refusals()
 
     def __repr__(self) -> str:
@@ -98,7 +99,7 @@ class AnthropicDialect:
         }
         return HttpRequest(
             url=self._url,
-            headers=self._headers(),
+            headers=self._headers,
             body=msgspec.json.encode(body),
             timeout_s=call.timeout_s,
         )
@@ -140,8 +141,7 @@ class AnthropicDialect:
         blocks = [_Block("text", said.text), *([_Block("tool_use")] if said.tool_use else [])]
         return _read(call, response, blocks, said.stop_reason, usage)
 
-    def _headers(self) -> tuple[tuple[str, str], ...]:
-        headers = (*COMMON_HEADERS, ("anthropic-version", VERSION))
+    def _with_key(self, headers: Headers) -> Headers:
         return (*headers, ("x-api-key", self._key.reveal())) if self._key else headers
 
     def _refused(self, call: CallVendor, response: HttpResponse) -> CallErrored | None:

@@ -19,7 +19,7 @@ from msgspec import Meta, Raw, Struct
 from actors.domain.model import Usage
 from actors.protocol import CallAnswered, CallErrored, CallVendor, Complete
 from runtime.dialects.errors import UNREADABLE, VendorError, error_in, read_error
-from runtime.dialects.headers import COMMON_HEADERS
+from runtime.dialects.headers import COMMON_HEADERS, Headers
 from runtime.dialects.openai_stream import NULL, OpenAIDeltas, folded
 from runtime.dialects.outcomes import answered, errored, failed, interrupted
 from runtime.dialects.parameters import Refusals, refused_parameter, wanted
@@ -91,6 +91,7 @@ class OpenAIDialect:
     def __init__(self, base_url: str, api_key: Secret | None = None) -> None:
         self._url = f"{base_url.rstrip('/')}/chat/completions"
         self._key = api_key
+        self._headers = self._with_key(COMMON_HEADERS)
         self._refusals = Refusals()
 
     def __repr__(self) -> str:
@@ -108,7 +109,7 @@ class OpenAIDialect:
         }
         return HttpRequest(
             url=self._url,
-            headers=self._headers(),
+            headers=self._headers,
             body=msgspec.json.encode(body),
             timeout_s=call.timeout_s,
         )
@@ -154,10 +155,10 @@ class OpenAIDialect:
             return {"stream": False}
         return {"stream": True, "stream_options": {"include_usage": True}}
 
-    def _headers(self) -> tuple[tuple[str, str], ...]:
+    def _with_key(self, headers: Headers) -> Headers:
         if not self._key:
-            return COMMON_HEADERS
-        return (*COMMON_HEADERS, ("authorization", f"Bearer {self._key.reveal()}"))
+            return headers
+        return (*headers, ("authorization", f"Bearer {self._key.reveal()}"))
 
     def _token_limit(self, upstream: str) -> str:
         """The name this model has for its limit; when it refuses both, the one tried last."""

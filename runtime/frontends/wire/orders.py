@@ -107,7 +107,10 @@ def to_order(
 
 
 def _given(otherwise: T, *values: T | None) -> T:
-    return next((value for value in values if value is not None), otherwise)
+    for value in values:
+        if value is not None:
+            return value
+    return otherwise
 
 
 def _conversation(asked: RequestPart) -> bytes:

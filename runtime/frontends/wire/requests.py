@@ -208,8 +208,10 @@ def _check_open_values(request: PlanRequest) -> None:
     """What msgspec takes as it comes may still be too deep or too large to pass on."""
     if (asked := request.request) is not None:
         for name in ("parameters", "meta", "output_schema"):
-            check_value(getattr(asked, name), f"request.{name}", depth=2)
-    check_value(request.wants.output_schema, "orchestration.output_schema", depth=2)
+            if (value := getattr(asked, name)) is not None:
+                check_value(value, f"request.{name}", depth=2)
+    if (schema := request.wants.output_schema) is not None:
+        check_value(schema, "orchestration.output_schema", depth=2)
 
 
 def _check_texts(messages: list[ChatMessage]) -> None:
