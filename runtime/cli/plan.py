@@ -32,7 +32,7 @@ def run_plan(
     settings = configured(config)
     request = _request(prompt, fields, schema, params)
     with open_hub(settings) as hub, Progress(stderr()) as progress:
-        result = hub.plan(request, on_event=progress.show)
+        result = hub.plan(request, on_event=progress.on_event)
     if json:
         write(result.to_json().decode())
         return DONE

@@ -12,21 +12,27 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from runtime.cli.terminal import usd
+from runtime.cli.terminal import printable, usd
+from runtime.runs import OnEvent
 
 REFRESH_PER_S = 10
+LEAST_LINES = 3
+"""Of the answer, however many calls there are."""
 
 
 class Progress:
-    """A line per call.  `show` takes the events of a run, on any thread.
+    """A line per call, and the end of the answer as it is written.
 
-    Where the console is no terminal nothing is written.
+    `show` takes the events of a run, on any thread.  Where the console is no terminal nothing is
+    written, and nothing is asked for.
     """
 
     def __init__(self, console: Console) -> None:
         self._calls: list[_Call] = []
         self._spent_usd = 0.0
         self._mode = ""
+        self._text = ""
+        self._console = console
         self._live = Live(
             get_renderable=self._render,
             console=console,
@@ -46,6 +52,11 @@ class Progress:
         if self._visible:
             self._live.stop()
 
+    @property
+    def on_event(self) -> OnEvent | None:
+        """Whom to tell of the run."""
+        return self.show if self._visible else None
+
     def show(self, event: dict[str, Any]) -> None:
         match event:
             case {"event": "run_started", "mode": mode}:
@@ -59,6 +70,10 @@ class Progress:
                 self._end(event, "failed", error)
             case {"event": "call_cancelled"}:
                 self._end(event, "cancelled", "")
+            case {"event": "text", "text": text}:
+                self._text += text
+            case {"event": "text_reset"}:
+                self._text = ""
 
     def _end(self, event: dict[str, Any], status: str, note: str) -> None:
         running = (call for call in self._calls if call.status is None and call.is_of(event))
@@ -71,7 +86,14 @@ class Progress:
         lines = Table.grid(padding=(0, 2))
         for call in self._calls:
             lines.add_row(*call.cells())
-        return Group(Text(f"{head}, {usd(self._spent_usd)}", style="bold"), lines)
+        title = Text(f"{head}, {usd(self._spent_usd)}", style="bold")
+        return Group(title, lines, *self._latest(self._console.height - len(self._calls) - 2))
+
+    def _latest(self, room: int) -> list[RenderableType]:
+        """As many lines of the answer so far as there is room for."""
+        room, width = max(LEAST_LINES, room), self._console.width
+        text = Text(printable(self._text[-room * width :]), style="dim")
+        return [*text.wrap(self._console, width)[-room:]] if text else []
 
 
 class _Call:

@@ -22,6 +22,7 @@ from msgspec import Meta, Struct
 
 from actors.domain.model import Model, Price
 from runtime.transport.port import Done, HttpFailure, HttpRequest, HttpResponse, Part, not_serving
+from runtime.transport.simulated_streams import pieces_of
 from runtime.transport.simulated_texts import Turn, reply
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -69,6 +70,10 @@ SIMULATED_ALIASES: dict[str, str] = {
 }
 """Names that examples use, and the simulated models that stand in for them."""
 
+STREAMED_SHARE = 0.6
+"""Of a streamed answer's time, what passes after its first words."""
+
+EVENT_STREAM = {"content-type": "text/event-stream"}
 _NANO = 1_000_000_000
 
 
@@ -100,9 +105,12 @@ def _price(model: _Simulated) -> Price:
 
 
 class _Exchange:
-    """One call: what becomes of it, and when, in trio's seconds."""
+    """One call: what becomes of it, and when it goes on, in trio's seconds.
 
-    __slots__ = ("done", "due", "fate", "id", "number", "request")
+    One that streams has its `pieces` once it has begun to, last first, `step_s` apart.
+    """
+
+    __slots__ = ("done", "due", "fate", "id", "number", "part", "pieces", "request", "step_s")
 
     def __init__(
         self, number: int, id: str, request: HttpRequest, done: Done, fate: str, due: float
@@ -113,9 +121,37 @@ class _Exchange:
         self.done = done
         self.fate = fate
         self.due = due
+        self.part: Part | None = None
+        self.pieces: list[bytes] | None = None
+        self.step_s = 0.0
 
     def __lt__(self, other: _Exchange) -> bool:
         return (self.due, self.number) < (other.due, other.number)
+
+    def stream(self, part: Part, after_s: float) -> None:
+        """Lets the answer come in pieces, the first sooner than it would have come whole."""
+        self.part = part
+        self.due -= after_s * STREAMED_SHARE
+        self.step_s = after_s * STREAMED_SHARE
+
+    def goes_on(self, settings: SimulatedSettings) -> bool:
+        """Shows the next piece; False when the answer has come to its end."""
+        if self.part is None:
+            return False
+        if self.pieces is None:
+            self.pieces = pieces_of(_answer(_wanted(self.request), settings.seed))[::-1]
+            self.step_s /= max(1, len(self.pieces))
+        if not self.pieces:
+            return False
+        self.part(self.pieces.pop())
+        self.due += self.step_s
+        return True
+
+    def end(self, settings: SimulatedSettings) -> None:
+        result = _ending(self.fate, self.request, settings)
+        if self.part is not None and isinstance(result, HttpResponse) and result.status == 200:
+            result = HttpResponse(200, EVENT_STREAM, b"".join(pieces_of(result)))
+        self.done(result)
 
 
 def _shown_whole(part: Part, done: Done, result: HttpResponse | HttpFailure) -> None:
@@ -139,8 +175,6 @@ class SimulatedTransport:
         return f"<SimulatedTransport: {len(self._waiting)} in flight, {self._calls} begun>"
 
     def start(self, id: str, request: HttpRequest, done: Done, part: Part | None = None) -> None:
-        if part is not None:
-            done = partial(_shown_whole, part, done)
         if self._wake is None:
             not_serving(done)
             return
@@ -149,6 +183,10 @@ class SimulatedTransport:
         fate, after_s = self._fate(request, draws)
         due = trio.current_time() + after_s
         exchange = _Exchange(self._calls, id, request, done, fate, due)
+        if part is not None and fate == "answer" and _wanted(request).stream:
+            exchange.stream(part, after_s)
+        elif part is not None:
+            exchange.done = partial(_shown_whole, part, done)
         self._waiting[id] = exchange
         self._await(exchange)
 
@@ -184,9 +222,13 @@ class SimulatedTransport:
         now = trio.current_time()
         while self._due and self._due[0].due <= now:
             exchange = heapq.heappop(self._due)
-            if self._waiting.get(exchange.id) is exchange:
+            if self._waiting.get(exchange.id) is not exchange:
+                continue
+            if exchange.goes_on(self._settings):
+                heapq.heappush(self._due, exchange)
+            else:
                 del self._waiting[exchange.id]
-                exchange.done(_ending(exchange.fate, exchange.request, self._settings))
+                exchange.end(self._settings)
 
     def _end_everything(self) -> None:
         waiting, self._waiting, self._due = self._waiting, {}, []
@@ -231,6 +273,7 @@ class _Wanted(Struct):
     messages: list[Turn] = []
     max_tokens: int = 4096
     seed: int | None = None
+    stream: bool = False
 
 
 _requests = msgspec.json.Decoder(_Wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import msgspec
@@ -132,7 +133,29 @@ def test_progress_has_a_line_per_call() -> None:
 
 
 def test_where_nobody_watches_nothing_is_drawn() -> None:
+    """Nor asked for: an answer that nobody sees come need not be streamed."""
     out = io.StringIO()
     with Progress(Console(file=out)) as progress:
+        assert progress.on_event is None
         progress.show(event("call_started", model="gpt"))
     assert out.getvalue() == ""
+
+
+def test_the_answer_is_shown_as_far_as_it_is_written() -> None:
+    """Its last lines, those that fit; what is void is gone; no control characters."""
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=40, height=10)
+    with Progress(console) as progress:
+        assert progress.on_event == progress.show
+        progress.show(event("call_started", model="gpt"))
+        progress.show({"event": "text", "text": "void"})
+        progress.show({"event": "text_reset"})
+        for line in range(30):
+            progress.show({"event": "text", "text": f"line {line}\x1b]0;renamed\n"})
+        with console.capture() as drawn:
+            console.print(progress._render())
+    assert "void" not in drawn.get()
+    assert "\x1b]0;" not in drawn.get()
+    shown = re.findall(r"line (\d+)", drawn.get())
+    assert shown == [str(line) for line in range(30 - len(shown), 30)]
+    assert 3 <= len(shown) <= 7

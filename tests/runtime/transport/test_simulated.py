@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 from actors.domain import ballots, prompts
 from actors.protocol import CallAnswered
 from runtime.dialects.openai import OpenAIDialect
-from runtime.transport.port import HttpFailure, HttpResponse
+from runtime.transport.port import HttpFailure, HttpResponse, Part
 from runtime.transport.simulated import (
     SIMULATED_ALIASES,
     SimulatedSettings,
@@ -54,16 +54,25 @@ class Vendor:
         self._dialect = OpenAIDialect("simulated://vendor")
         self._changed = trio.Event()
 
-    def start(self, id: str, model: str, messages: bytes = QUESTION, **order: Any) -> None:
+    def start(
+        self,
+        id: str,
+        model: str,
+        messages: bytes = QUESTION,
+        *,
+        part: Part | None = None,
+        stream: bool = False,
+        **order: Any,
+    ) -> None:
         work = call(model, msgspec.json.decode(messages), **order)
-        request = self._dialect.encode(work)
+        request = self._dialect.encode(work, stream=stream)
 
         def done(result: HttpResponse | HttpFailure) -> None:
             answer = isinstance(result, HttpResponse)
             self.outcomes.append((id, self._dialect.decode(work, result) if answer else result))
             self._changed.set()
 
-        self.transport.start(id, request, done)
+        self.transport.start(id, request, done, part)
 
     async def ask(self, model: str, messages: bytes = QUESTION, **order: Any) -> Any:
         self.start("ask", model, messages, **order)
@@ -237,6 +246,47 @@ async def test_it_fails_as_often_as_it_is_told_to(
                 runs.append([getattr(await sim.ask("sim-clerk"), "kind", "ok") for _ in range(40)])
         assert runs[0] == runs[1]
         assert runs[0].count(kind) in expected
+
+
+@pytest.mark.trio
+async def test_a_stream_is_the_same_answer_in_the_same_time(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """It begins sooner, and goes on until the answer would have come whole."""
+    async with vendor(delay_ms=1000, jitter=0.0) as sim:
+        whole = await sim.ask("sim-sage")
+        deltas = OpenAIDialect("simulated://vendor").deltas()
+        shown: list[tuple[float, str]] = []
+        begun = trio.current_time()
+
+        def part(piece: bytes) -> None:
+            shown.append((trio.current_time() - begun, deltas.feed(piece)))
+
+        streamed = await sim.ask("sim-sage", part=part, stream=True)
+        assert streamed == whole
+        assert "".join(text for _, text in shown) == whole.answer.text
+        times = [at for at, _ in shown]
+        assert len(times) > 20
+        assert times == sorted(times)
+        assert times[0] == pytest.approx(0.4)
+        assert 0.9 < times[-1] < 1.0
+        assert trio.current_time() - begun == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.trio
+async def test_a_stream_that_is_given_up_says_no_more(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    shown: list[bytes] = []
+    async with vendor(delay_ms=1000, jitter=0.0) as sim:
+        sim.start("a", "sim-sage", part=shown.append, stream=True)
+        await trio.sleep(0.6)
+        assert shown
+        sim.transport.abort("a")
+        shown.clear()
+        await trio.sleep(2)
+        assert shown == []
+        assert [(id, outcome.kind) for id, outcome in sim.outcomes] == [("a", "cancelled")]
 
 
 @pytest.mark.trio
