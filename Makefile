@@ -10,7 +10,7 @@ PROMPT ?= Design a REST API for a task management app
 MODE   ?= vote
 SEEDS  ?= 1000
 
-.PHONY: plan test lint types tests simulate bench bench-guard bench-flame setup clean
+.PHONY: plan test lint types tests simulate bench bench-guard bench-flame bench-peers setup clean
 
 plan: $(STAMP)
 	@$(BIN)/planhub plan "$(PROMPT)" --mode $(MODE)
@@ -40,6 +40,9 @@ bench-guard: $(BENCH)
 
 bench-flame: $(BENCH)
 	@$(BIN)/python -m bench.flame
+
+bench-peers: $(BENCH)
+	@$(BIN)/python -m bench.peers --json bench/results/peers.json --picture bench/results/peers.svg
 
 $(BENCH): $(STAMP)
 	@echo "installing what the benchmarks need into $(VENV) ..."

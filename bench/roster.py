@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -16,9 +17,11 @@ class Program(NamedTuple):
     module: str
     arguments: tuple[str, ...] = ()
     python: str = sys.executable
+    environment: Mapping[str, str] = {}
 
     def started(self, url: str) -> AbstractContextManager[Subject]:
-        return started(self.name, (self.python, "-m", self.module, url, *self.arguments))
+        command = (self.python, "-m", self.module, url, *self.arguments)
+        return started(self.name, command, self.environment)
 
 
 BARE = Program("bare loop", "bench.references.bare_loop", ("vote",))

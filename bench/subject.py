@@ -17,7 +17,8 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from bench.cores import pin
@@ -25,6 +26,8 @@ from bench.cores import pin
 ANSWER_WITHIN_S = 300.0
 STOP_S = 60.0
 WARM_UP = 20
+READY = "ready\n"
+ROOT = Path(__file__).parents[1]
 
 
 class Crowd(NamedTuple):
@@ -79,7 +82,7 @@ def serve(make: Votes, process: int | None = None) -> None:
     gc.freeze()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    print(json.dumps("ready"), file=answers)
+    answers.write(READY)
     for line in sys.stdin:
         order = json.loads(line)
         figures = measured(make, order["votes"], order["concurrency"], process or os.getpid())
@@ -116,7 +119,8 @@ class Subject:
     def __init__(self, name: str, process: subprocess.Popen[str]) -> None:
         self.name = name
         self._process = process
-        self._answer()
+        while self._line() != READY:  # what was printed before is not for us
+            pass
 
     def __repr__(self) -> str:
         return f"<Subject {self.name}, process {self._process.pid}>"
@@ -130,9 +134,9 @@ class Subject:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"votes": votes, "concurrency": concurrency}) + "\n")
         self._process.stdin.flush()
-        return Figures(**json.loads(self._answer()))
+        return Figures(**json.loads(self._line()))
 
-    def _answer(self) -> str:
+    def _line(self) -> str:
         answers = self._process.stdout
         assert answers is not None
         ready, _, _ = select.select([answers], [], [], ANSWER_WITHIN_S)
@@ -145,7 +149,7 @@ class Subject:
 
 @contextlib.contextmanager
 def started(
-    name: str, command: Sequence[str], *, environment: dict[str, str] | None = None
+    name: str, command: Sequence[str], environment: Mapping[str, str] = {}
 ) -> Iterator[Subject]:
     """Starts a program, which pins itself; it ends when there are no more orders."""
     process = subprocess.Popen(
@@ -153,7 +157,8 @@ def started(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, **(environment or {})},
+        cwd=ROOT,
+        env={**os.environ, **environment},
     )
     try:
         yield Subject(name, process)
