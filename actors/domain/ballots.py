@@ -35,6 +35,10 @@ MOST_SHOWN = 4_000
 
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 _DIGITS = "23456789"
+_ALPHABETS = tuple(
+    [alphabet[draw % len(alphabet)] for draw in range(256)] for alphabet in (_LETTERS, _DIGITS)
+)
+"""What a byte that is drawn stands for, in an even and in an odd place."""
 _LOOKS_LIKE_FENCE = re.compile(r"<(?=\s*/?\s*(?:candidate|conversation)\b)", re.IGNORECASE)
 _AFTER_VERDICT = re.compile(r"\s*(?:```)?\s*")
 
@@ -112,7 +116,7 @@ def ballot(question: bytes, texts: Sequence[str], seed: int) -> Paper:
     instruction = _INSTRUCTION.format(labels=named, schema=schema.decode())
     messages = prompts.append(
         b"[]",
-        ("system", _SYSTEM.format(nonce=nonce[:16])),
+        ("system", _SYSTEM.replace("{nonce}", nonce[:16])),
         ("user", "\n\n".join([*fenced, instruction])),
     )
     return Paper(messages, schema, labels, order)
@@ -162,13 +166,8 @@ def _labels(nonce: str, wanted: int, texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _label(draws: bytes, length: int) -> str:
-    return "".join(
-        [
-            alphabet[draws[place % len(draws)] % len(alphabet)]
-            for place in range(length)
-            for alphabet in (_DIGITS if place % 2 else _LETTERS,)
-        ]
-    )
+    drawn = [draws[place % len(draws)] for place in range(length)]
+    return "".join([_ALPHABETS[place % 2][draw] for place, draw in enumerate(drawn)])
 
 
 def _occurs(label: str, text: str) -> bool:

@@ -72,7 +72,7 @@ def to_order(
     asked, policy = request.request or RequestPart(), request.policy or Policy()
     wants, defaults = request.wants, edge.defaults
     mode: Mode = _given("planning", wants.mode, defaults.mode)
-    parameters = _Parameters(asked.parameters or {})
+    parameters = _Parameters(asked.parameters) if asked.parameters else _NO_PARAMETERS
     voter_models = _voter_models(wants, edge)
     limits = (_limit(policy, edge), key_limit_nano, edge.monthly_limit_nano)
     return Order(
@@ -101,7 +101,7 @@ def to_order(
         input_tokens=asked.estimated_input_tokens or 0,
         limit_nano=limits[0],
         key_limit_nano=key_limit_nano,
-        limited=any(limit is not None for limit in limits),
+        limited=limits != (None, None, None),
         strip_think=bool(request.output_format and request.output_format.strip_think),
     )
 
@@ -178,13 +178,13 @@ def _schema(asked: RequestPart, wants: Orchestration, defaults: Orchestration) -
     given = [schema for schema in (asked.output_schema, wants.output_schema) if schema is not None]
     if not given and defaults.output_schema is not None:
         given = [defaults.output_schema]
+    if not given:
+        return None
     schemas = {_canonical(schema) for schema in given}
     if len(schemas) > 1:
         raise BadRequest(
             "request.output_schema and orchestration.output_schema must be the same, got two"
         )
-    if not schemas:
-        return None
     # Imported late: the validator takes a tenth of a second that most requests do not need.
     from actors.domain.schema import check_schema
 
@@ -249,3 +249,6 @@ def _temperature(value: Any) -> float | None:
             f"request.parameters.temperature must be a number between 0 and 2, got {show(value)}"
         )
     return float(value)
+
+
+_NO_PARAMETERS = _Parameters({})
