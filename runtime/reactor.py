@@ -91,10 +91,12 @@ class Reactor:
 
         An error or a hang-up counts as all that is watched for: the next read or write tells.  A
         `ready` that raises is logged, loses its socket's place here, and lets `failed` know.
+        Raises OSError where the system watches no more.
         """
         assert fd not in self._sockets, "the descriptor's last owner did not remove it"
-        self._sockets[fd] = _Socket(ready, 0, failed)
-        self.watch(fd, events)
+        if self._epoll is not None and events:
+            self._epoll.register(fd, events)
+        self._sockets[fd] = _Socket(ready, events, failed)
 
     def watch(self, fd: int, events: int) -> None:
         """From now on `fd` is watched for `events`; for none, not even for its end."""

@@ -6,6 +6,7 @@ deadline has moved on: in a busy connection that is once in a while, not once an
 
 from __future__ import annotations
 
+from functools import partial
 from math import inf
 from typing import Protocol
 
@@ -73,7 +74,12 @@ class Connection:
         exchange.connection = self
         exchange.phase = "sending"
         self._answer.expect(exchange.most)
-        self._send(self._channel.sealed(exchange.data()), now)
+        try:
+            data = self._channel.sealed(exchange.data())
+        except OSError:
+            self._reactor.at(now, partial(self._lost, BROKE))
+        else:
+            self._send(data, now)
 
     def close(self) -> None:
         """At once, whatever it was doing; the exchange on it hears nothing of it here."""
@@ -125,9 +131,10 @@ class Connection:
         assert exchange is not None
         try:
             sent = self._channel.send(data)
-        except OSError:
+        except OSError:  # what the vendor said before it hung up, or that it did, is read next
             self._out = b""
-            self._not_taken(exchange)
+            self._reactor.watch(self._fd, READ)
+            self._end_by(exchange.end)
             return
         if sent < len(data):
             if not self._out:
@@ -142,15 +149,6 @@ class Connection:
         if exchange.phase == "sending":
             exchange.phase = "waiting"
             self._end_by(min(exchange.end, now + exchange.first_byte_timeout_s))
-
-    def _not_taken(self, exchange: Exchange) -> None:
-        """The vendor takes no more of the request; it may have said why."""
-        self._reactor.watch(self._fd, READ)
-        self._end_by(exchange.end)
-        exchange.unsent = self._answer.is_untouched
-        self._receive()
-        if self._exchange is exchange and exchange.unsent:
-            self._lost(BROKE)
 
     # --- the answer ---
 
@@ -176,7 +174,6 @@ class Connection:
         answer = self._answer
         shown = len(answer.pieces)
         answer.feed(data)
-        exchange.unsent = False
         exchange.received = answer.received
         if exchange.part is not None and answer.status == 200 and len(answer.pieces) > shown:
             for piece in answer.pieces[shown:]:
@@ -196,7 +193,7 @@ class Connection:
     def _answered(self) -> None:
         exchange, answer = self._exchange, self._answer
         assert exchange is not None
-        reusable = answer.keep and not self._out
+        reusable = answer.keep and not exchange.body and not self._out
         response = answer.take()
         self._exchange = exchange.connection = None
         if reusable and self._owner.idle(self):

@@ -20,6 +20,7 @@ import trio
 from runtime.reactor import Reactor
 from runtime.transport.failures import GIVEN_UP, STOPPED, unsendable
 from runtime.transport.port import Done, HttpFailure, HttpRequest, HttpResponse, Part, not_serving
+from runtime.transport.reactor.channel import Channel
 from runtime.transport.reactor.connecting import Connector
 from runtime.transport.reactor.connection import Connection
 from runtime.transport.reactor.exchange import Exchange
@@ -113,9 +114,17 @@ class ReactorTransport:
         elif exchange.is_over:
             channel.close()
         else:
-            connection = Connection(address, channel, self._reactor, self)
-            self._connections.add(connection)
-            connection.carry_out(exchange, trio.current_time())
+            self._begin(exchange, channel)
+
+    def _begin(self, exchange: Exchange, channel: Channel) -> None:
+        try:
+            connection = Connection(exchange.head.address, channel, self._reactor, self)
+        except OSError as error:
+            channel.close()
+            self.ended(exchange, exchange.failure("connect", str(error)))
+            return
+        self._connections.add(connection)
+        connection.carry_out(exchange, trio.current_time())
 
     # --- told by connections ---
 

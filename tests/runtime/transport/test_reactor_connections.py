@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 from typing import Any
@@ -389,6 +390,23 @@ async def test_giving_up_while_connecting(monkeypatch: pytest.MonkeyPatch) -> No
         exchanges.start("last", request_to("http://vendor.test"))
     failure = await exchanges.ended("last")
     assert (failure.kind, failure.detail) == ("cancelled", "the engine stopped")
+
+
+@pytest.mark.trio
+async def test_a_socket_that_cannot_be_watched_is_a_connect_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The system watches only so many."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    peer = Peer(answering(OK))
+    async with met(peer) as exchanges:
+        monkeypatch.setattr(Reactor, "add", full)
+        failure = await exchanges.ask("a", request_to(peer.url))
+        assert await peer.abandoned()
+    assert (failure.kind, failure.written) == ("connect", False)
 
 
 # --- our own mistakes -----------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 import trio
 import trustme
 
+from runtime.transport.reactor.channel import TlsChannel
 from tests.runtime.transport.exchanges import request_to
 from tests.runtime.transport.peers import OK, Caller, Peer, answering, met
 
@@ -138,3 +139,25 @@ async def test_only_an_announced_end_ends_a_body(authority: trustme.CA, announce
         assert result.body == b"all of it"
     else:
         assert (result.kind, result.written, result.received_bytes) == ("closed", True, 9)
+
+
+@pytest.mark.trio
+async def test_what_cannot_be_sealed_is_sent_on_another_connection(
+    authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that has come to its end: nothing of the request was sent."""
+    real = TlsChannel.sealed
+    failures: list[ssl.SSLError] = []
+
+    def failing(self: TlsChannel, data: bytes) -> bytes:
+        if failures:
+            raise failures.pop()
+        return real(self, data)
+
+    peer = Peer(answering(OK), context=presenting(authority.issue_cert("127.0.0.1")))
+    async with met(peer, trusting(authority)) as exchanges:
+        await exchanges.ask("a", request_to(peer.url))
+        monkeypatch.setattr(TlsChannel, "sealed", failing)
+        failures.append(ssl.SSLError("protocol is shutdown"))
+        assert (await exchanges.ask("b", request_to(peer.url))).body == b"ok"
+        assert peer.connections == 2
