@@ -7,6 +7,7 @@ import gc
 import os
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,45 @@ def test_streaming_shows_the_events_as_they_happen(vendors: Vendors) -> None:
 
         with pytest.raises(BadRequest):
             next(iter(hub.stream(PROMPT, mode="debate")))
+
+
+RUNNERS = pytest.mark.parametrize(
+    "run", [trio.run, lambda main: asyncio.run(main())], ids=["trio", "asyncio"]
+)
+
+
+@RUNNERS
+def test_streaming_inside_a_loop(vendors: Vendors, run: Any) -> None:
+    """The same events; two at once on one loop."""
+
+    async def main() -> list[list[dict[str, Any]]]:
+        async with Planhub.open_async(configured(vendors)) as hub:
+            one = hub.stream_async(PROMPT, mode="adversarial")
+            other = hub.stream_async(PROMPT, mode="vote")
+            return [[event async for event in events] for events in (one, other)]
+
+    for events in run(main):
+        assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+        assert events[-1]["event"] == "run_finished"
+
+
+@RUNNERS
+def test_a_stream_inside_a_loop_that_is_closed_cancels_its_run(vendors: Vendors, run: Any) -> None:
+    vendors.openai.answers(HANG)
+
+    async def main() -> None:
+        async with Planhub.open_async(configured(vendors)) as hub:
+            async with aclosing(hub.stream_async(PROMPT, primary_model_id=GPT)) as events:
+                async for event in events:
+                    if event["event"] == "call_started":
+                        break
+            for _ in range(100):  # runs beside it, until it has ended
+                if not hub.engine.runs.futures():
+                    break
+                await hub.plan_async(PROMPT, primary_model_id=CLAUDE)
+            assert vendors.openai.wait_for(connections=0, timeout=PATIENCE_S)
+
+    run(main)
 
 
 def test_an_event_handler_that_raises_does_not_hurt_its_run(vendors: Vendors) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from random import Random
+from typing import Any, get_args
 
 import pytest
 
@@ -11,7 +12,7 @@ from actors.domain.model import Usage
 from actors.domain.pricing import cost_nano, input_estimate
 from runtime import Planhub
 from runtime.testing import RecordedCall, Reply, ScriptedVendor, judging
-from runtime.testing.scripts import Fault
+from runtime.testing.scripts import Fault, MidwayFault
 from tests.end_to_end.rig import (
     CLAUDE,
     GPT,
@@ -232,6 +233,29 @@ def test_a_vote_shows_its_winner_once_it_is_judged(vendors: Vendors, hub: Planhu
     vendors.answer(judging())
     kinds = names(plan(hub, mode="vote"))
     assert kinds[-3:] == ["judged", "text", "run_finished"]
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_whatever_vendors_do_the_text_is_the_answer(
+    vendors: Vendors, hub: Planhub, seed: int
+) -> None:
+    """Every fault, at any call of any mode: `check` says what holds of the events."""
+    draw = Random(seed)
+    faults = [*get_args(MidwayFault), "hang", "reset", "truncate", "garbage", "huge", None, None]
+
+    def script(call: RecordedCall) -> Reply:
+        fault = draw.choice(faults) if draw.random() < 0.6 else None
+        status = draw.choice([200] * 9 + [500])
+        text = f"{call.model} says: {TEXT[: draw.randint(1, 200)]}"
+        return Reply(text, USAGE if draw.random() < 0.9 else None, status, fault=fault)
+
+    vendors.answer(judging(otherwise=script))
+    mode = draw.choice(["planning", "adversarial", "refine", "vote"])
+    events = plan(hub, mode=mode, max_latency_ms=draw.choice([400, 1_500]))
+    last = events[-1]
+    told = last.get("result") or last["error"]
+    assert nano(told["cost"]["spent_usd"]) == sum(nano(c["cost_usd"]) for c in told["calls"])
+    assert until(lambda: held_nano(hub) == 0)
 
 
 def _rest(hub: Planhub, run: str) -> list[Event]:

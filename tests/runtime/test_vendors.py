@@ -17,9 +17,10 @@ from actors.base import Address, Message
 from actors.domain.model import Usage
 from actors.protocol import CallAnswered, CallErrored, CallVendor, DialectCrashed
 from runtime.dialects.openai import OpenAIDialect
+from runtime.dialects.openai_stream import OpenAIDeltas
 from runtime.reactor import Reactor
 from runtime.secret import Secret
-from runtime.testing import Reply, ScriptedVendor
+from runtime.testing import Reply, ScriptedVendor, streams
 from runtime.transport.httpx_transport import HttpxTransport
 from runtime.transport.port import Done, HttpFailure, HttpRequest, HttpResponse, Transport
 from runtime.transport.simulated import SimulatedSettings
@@ -218,6 +219,92 @@ def test_a_bug_in_a_dialect_is_told_to_the_pool(bug: str, caplog: pytest.LogCapt
     assert len(crashed.detail) <= 300
     assert "private" not in caplog.text
     assert "test_vendors.py" in caplog.text
+
+
+class Texts:
+    """Somebody who would see the texts of all attempts; `seen` is what he is shown."""
+
+    def __init__(self, *, wanted: bool = True) -> None:
+        self.wanted = wanted
+        self.seen: list[str] = []
+
+    def begins(self, attempt: str) -> bool:
+        self.seen.append(f"{attempt} begins")
+        return self.wanted
+
+    def grows(self, attempt: str, delta: str) -> None:
+        self.seen.append(delta)
+
+    def ends(self, attempt: str, *, answered: bool) -> None:
+        self.seen.append(f"{attempt} {'answered' if answered else 'failed'}")
+
+
+class Streaming(Wire):
+    """A transport that shows an answer in two pieces."""
+
+    def start(self, id: str, request: HttpRequest, done: Done, part: Any = None) -> None:
+        self.requests.append(request)
+        if part is not None and isinstance(self.result, HttpResponse):
+            part(self.result.body[:200])
+            part(self.result.body[200:])
+        done(self.result)
+
+
+STREAM = response(b"".join(streams.stream("openai", "m", "An answer.", Usage(3, output=4), None)))
+
+
+def streaming(
+    texts: Texts, *, final: bool = True, dialect: OpenAIDialect | None = None
+) -> tuple[bytes, Any]:
+    """What is sent for a call, and what is told of it."""
+    told: list[Any] = []
+    wire = Streaming(STREAM)
+    caller = VendorCaller(
+        "v",
+        dialect or OpenAIDialect("http://v"),
+        wire,
+        lambda _, message: told.append(message),
+        VendorConnection("v"),
+        texts,
+    )
+    caller.start("pool:v", call(final=final))
+    (request,), (outcome,) = wire.requests, told
+    return request.body, outcome
+
+
+def test_a_final_text_is_shown_while_it_comes() -> None:
+    texts = Texts()
+    sent, outcome = streaming(texts)
+    assert b'"stream":true' in sent
+    assert isinstance(outcome, CallAnswered)
+    first, *deltas, last = texts.seen
+    assert (first, last) == ("1.1 begins", "1.1 answered")
+    assert "".join(deltas) == outcome.answer.text == "An answer."
+
+
+@pytest.mark.parametrize(("final", "wanted"), [(False, True), (True, False)])
+def test_what_is_not_final_or_not_wanted_is_not_streamed(final: bool, wanted: bool) -> None:
+    texts = Texts(wanted=wanted)
+    sent, outcome = streaming(texts, final=final)
+    assert b'"stream":false' in sent
+    assert isinstance(outcome, CallAnswered)
+    assert texts.seen == (["1.1 begins"] if final else [])
+
+
+def test_a_bug_that_a_stream_meets_is_the_pool_s_to_fail_on() -> None:
+    """The transport, which shows the stream, is not touched by it."""
+
+    class Odd(OpenAIDialect):
+        def deltas(self) -> OpenAIDeltas:
+            deltas = OpenAIDeltas()
+            deltas.feed = lambda _: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+            return deltas
+
+    texts = Texts()
+    _, outcome = streaming(texts, dialect=Odd("http://v"))
+    assert isinstance(outcome, DialectCrashed)
+    assert outcome.detail.startswith("ZeroDivisionError")
+    assert texts.seen == ["1.1 begins", "1.1 failed"]
 
 
 @pytest.mark.parametrize(
