@@ -7,6 +7,7 @@
 - `kernel`: cells, mailboxes, futures, timers, supervision; knows nothing of models or money.
 - `vendors`, `dialects`, `transport`: from a pool's order to a vendor's answer.
 - `storage`: the books and the journal; `validation`: schemas that may take long.
+- `client`: planhub from another process, over the socket.
 - `frontends`, `cli`, `keys`, `config`: who may ask, for what, and with which settings.
 - `testing`: a scripted vendor, for your tests and ours.
 """
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from actors.errors import Cancelled as Cancelled
     from actors.errors import DeadlineExceeded as DeadlineExceeded
     from actors.errors import PlanError as PlanError
+    from runtime.client import AsyncClient as AsyncClient
+    from runtime.client import Client as Client
     from runtime.config import Config as Config
     from runtime.config import ConfigError as ConfigError
     from runtime.frontends.wire import Orchestration as Orchestration
@@ -42,6 +45,7 @@ _HOMES = {
         "DeadlineExceeded",
         "PlanError",
     ),
+    "runtime.client": ("AsyncClient", "Client"),
     "runtime.config": ("Config", "ConfigError"),
     "runtime.frontends.wire": (
         "Orchestration",

@@ -9,7 +9,7 @@ from msgspec import Meta, Raw, Struct
 
 from actors.errors import BadRequest
 from runtime.explain import misfit, show, unknown_field
-from runtime.frontends.wire import ErrorBody, PlanResult
+from runtime.frontends.wire import ErrorBody
 from runtime.frontends.wire.values import TOO_DEEP
 
 VERSION = 1
@@ -85,7 +85,7 @@ class ResultRead(_Told, frozen=True, tag="result", kw_only=True):
     """A :class:`Result` as a client reads it."""
 
     id: Id
-    body: PlanResult
+    body: Raw
 
 
 Told: TypeAlias = Welcome | Pong | Event | ResultRead | Failure
