@@ -35,6 +35,7 @@ PROGRAMS: tuple[Program, ...] = (
     DISK,
     Program("embedded, disk, by a thread", "bench.engine.embedded", ("disk", "thread", "vote")),
     Program("embedded, memory", "bench.engine.embedded", ("memory", "callbacks", "vote")),
+    Program("socket", "bench.engine.served", ("socket",)),
     Program("HTTP", "bench.engine.served", ("http",)),
 )
 

@@ -93,7 +93,11 @@ def targets(seen: Scenarios) -> Iterator[Target]:
 
 
 def _cpu(seen: Seen) -> Iterator[Target]:
-    for name, reach, stretch in ((DISK.name, 0.39, 0.25), ("HTTP", 0.60, 0.45)):
+    for name, reach, stretch in (
+        (DISK.name, 0.39, 0.25),
+        ("socket", 0.45, 0.30),
+        ("HTTP", 0.60, 0.45),
+    ):
         cell = seen.dearest(name)
         bare = seen.cell(BARE.name, cell.concurrency).cpu_ms.median
         beside = f"bare loop {number(bare)}, at {cell.concurrency}"
