@@ -118,8 +118,11 @@ def _shares(coefficient: float, values: Sequence[float]) -> list[float]:
     return [coefficient * (value - least) / spread if spread else 0.0 for value in values]
 
 
-def _or_dearest(costs: Sequence[int | None]) -> list[float]:
-    dearest = max([cost for cost in costs if cost is not None], default=0)
+def _or_dearest(costs: Sequence[int | None]) -> Sequence[float]:
+    known = [cost for cost in costs if cost is not None]
+    if len(known) == len(costs):
+        return known
+    dearest = max(known, default=0)
     return [dearest if cost is None else cost for cost in costs]
 
 

@@ -49,12 +49,13 @@ class Selector:
         if all(refusals):
             back = [replace(state, available=_is_back_soon(state)) for state in self.states]
             refusals = [refuse(state, wanted) for state in back]
-        eligible = [s for s, refusal in zip(self.states, refusals, strict=True) if refusal is None]
         refused = tuple([refusal for refusal in refusals if refusal is not None])
-        routed = [state for state in eligible if state.model.id not in wanted.named]
+        eligible = [s for s, refusal in zip(self.states, refusals, strict=True) if refusal is None]
+        named = wanted.named
+        routed = [s for s in eligible if s.model.id not in named] if named else eligible
         scale = self._scale(routed, wanted.profile)
-        ranked = scale.rank(wanted.input_tokens, wanted.max_tokens)
-        return (*_named(eligible, wanted.named), *_last_resorts(ranked, wanted)), refused
+        ranked = _last_resorts(scale.rank(wanted.input_tokens, wanted.max_tokens), wanted)
+        return (*_named(eligible, named), *ranked) if named else tuple(ranked), refused
 
     def _scale(self, routed: Sequence[ModelState], profile: Profile) -> Scale:
         who = profile, tuple([state.model.id for state in routed])
