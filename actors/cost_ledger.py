@@ -13,6 +13,8 @@ The arithmetic is :class:`~actors.domain.accounts.Books`; what is durable and wh
   nothing and is counted.
 * A run whose orchestrator crashed may have calls at a vendor that nobody will hear of: they are
   charged in full, as uncertain.
+* A ledger that takes over from one that crashed looks after the runs left open: those that nobody
+  carries out any more are closed.
 """
 
 from __future__ import annotations
@@ -71,16 +73,24 @@ _Received: TypeAlias = LedgerMessage | GatherOver | PauseOver | WaitOver | LookA
 
 
 class CostLedger(Actor):
-    """`limit_nano` is what the whole installation may spend in a month; None is no limit."""
+    """`limit_nano` is what the whole installation may spend in a month; None is no limit.
+
+    `successor` says that another ledger of this process has crashed.  The first one leaves the runs
+    of processes before to whoever carries them on.
+    """
 
     receives: ClassVar[Any] = _Received
 
-    def __init__(self, ctx: Context, limit_nano: int | None = None) -> None:
+    def __init__(
+        self, ctx: Context, limit_nano: int | None = None, *, successor: bool = False
+    ) -> None:
         super().__init__(ctx)
+        self._successor = successor
         self._books = Books(limit_nano)
         self._commits = Commits(ctx)
         self._line = Line(ctx)
         self._recorded: set[str] = set()
+        self._inherited: set[str] = set()
         self._looking = False
         self._unknown = 0
         self._overruns = 0
@@ -307,7 +317,7 @@ class CostLedger(Actor):
                 if hold.answered:
                     self._charge_in_full(hold)
         self._send_away(run, run)
-        if run in self._recorded:
+        if run in self._recorded or (run in self._inherited and down.crashed):
             body = {"error": "internal error", "code": "internal", "id": run}
             self._close_run(run, "failed", msgspec.json.encode(body), 500)
 
@@ -321,6 +331,7 @@ class CostLedger(Actor):
             for hold in self._books.end(accounts):
                 self._commits.write(AttemptReleased(hold.asked.ticket))
         self._recorded.discard(run)
+        self._inherited.discard(run)
         if status != "running":
             self._commits.write(RunClosed(run, status, body, http_status, self.ctx.wall()))
         self._serve_line()
@@ -331,7 +342,15 @@ class CostLedger(Actor):
     def _loaded(self, loaded: BooksLoaded) -> None:
         if self._commits.loaded(loaded):
             self._books.load(loaded.accounts)
+            if self._successor:
+                self._inherit(loaded.running)
             self._serve_line()
+
+    def _inherit(self, running: tuple[str, ...]) -> None:
+        """Hears at once of those that nobody carries out."""
+        self._inherited.update(running)
+        for run in running:
+            self.ctx.monitor(run_address(run))
 
     def _committed(self, committed: Committed) -> None:
         if (batch := self._commits.committed(committed)) is None:

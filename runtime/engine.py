@@ -96,6 +96,7 @@ class Engine:
         self.edge: Edge = to_edge(config)
         self.table = to_models(config)
         self.draining = False
+        self._had_ledger = False
         self.runs = Runs()
         self._texts = Gathering(self.runs.log)
         self._ids = RunIds()
@@ -133,12 +134,16 @@ class Engine:
         in_memory = self.database is None
         return Parts(
             storage=self._memory if in_memory else self._storage,
-            ledger=lambda ctx: CostLedger(ctx, self.edge.monthly_limit_nano),
+            ledger=self._make_ledger,
             judge=Judge,
             router=lambda ctx: Router(ctx, self.table),
             pools={provider: partial(self._pool, provider) for provider in pools},
             storage_blocks=not in_memory,
         )
+
+    def _make_ledger(self, ctx: Context) -> CostLedger:
+        successor, self._had_ledger = self._had_ledger, True
+        return CostLedger(ctx, self.edge.monthly_limit_nano, successor=successor)
 
     def _pool(self, provider: str, ctx: Context) -> ProviderPool:
         of = {settings.provider: settings for settings in vendor_settings(self.config)}

@@ -132,9 +132,12 @@ class LoadBooks(Command, frozen=True, gc=False):
 
 
 class BooksLoaded(Message, frozen=True, gc=False):
+    """`running` are the runs that somebody wants and whose end is not on record."""
+
     ticket: str
     epoch: int
     accounts: tuple[Account, ...]
+    running: tuple[str, ...] = ()
 
 
 StorageMessage: TypeAlias = Commit | LoadBooks

@@ -70,3 +70,8 @@ def standing(connection: sqlite3.Connection, at: float) -> tuple[Account, ...]:
         (month_of(at),),
     )
     return tuple(Account(*row) for row in rows)
+
+
+def running(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """The runs left open, once a new epoch has begun."""
+    return tuple(id for (id,) in connection.execute("SELECT id FROM runs WHERE status = 'running'"))

@@ -113,9 +113,10 @@ class SqliteStorage(BlockingActor):
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._epoch = recovery.begin(self._connection, load.at)
                 accounts = recovery.standing(self._connection, load.at)
+                running = recovery.running(self._connection)
         except sqlite3.Error as error:
             return load.reply_to, CommitFailed(load.ticket, 0, str(error))
-        return load.reply_to, BooksLoaded(load.ticket, self._epoch, accounts)
+        return load.reply_to, BooksLoaded(load.ticket, self._epoch, accounts, running)
 
 
 def _answer(commit: Commit, failed: str | None) -> Message:

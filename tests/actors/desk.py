@@ -143,7 +143,7 @@ class Desk:
         now, wall = self.context.time, self.context.wall_time
         self.context = FakeContext("ledger", draws=(float(self.incarnations),))
         self.context.time, self.context.wall_time = now, wall
-        self.ledger = CostLedger(self.context, self.limit)
+        self.ledger = CostLedger(self.context, self.limit, successor=True)
         self.ledger.started()
         self._collect()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from actors.base import ABSENT
 from actors.protocol import (
     Admit,
     Admitted,
     AttemptReleased,
     AttemptReserved,
     AttemptSettled,
+    BooksLoaded,
     EndRun,
     LeaseReturned,
     LeaseTaken,
@@ -522,6 +524,30 @@ def test_a_new_ledger_knows_what_was_spent_and_counts_lost_leases_as_spent() -> 
     desk.store_all()
     assert desk.figures() == (60, 0)
     assert refused(desk.admit("b", 41)[0]).spent_nano == 60
+
+
+def test_a_successor_closes_the_runs_that_nobody_carries_out() -> None:
+    """Their orchestrators crashed, and the ledger before had no time to write that down."""
+    desk = Desk(100)
+    desk.restart()
+    load = desk.inbox.popleft()
+    desk.tell(BooksLoaded(load.ticket, 1, (), ("lost", "alive")))
+    assert desk.context.monitored >= {"run:lost", "run:alive"}
+    desk.storage.epoch = 1
+    desk.down("lost", ABSENT)
+    desk.end("alive")
+    desk.down("alive", "normal")
+    desk.store_all()
+    closed = [(write.run, write.status) for write in desk.writes(RunClosed)]
+    assert closed == [("lost", "failed"), ("alive", "complete")]
+
+
+def test_the_first_ledger_leaves_open_runs_to_whoever_carries_them_on() -> None:
+    """Their orchestrators are only about to begin."""
+    desk = Desk(100, started=False)
+    load = desk.inbox.popleft()
+    desk.tell(BooksLoaded(load.ticket, 1, (), ("old",)))
+    assert "run:old" not in desk.context.monitored
 
 
 def test_answers_of_an_older_epoch_are_ignored() -> None:

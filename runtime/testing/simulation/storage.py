@@ -285,7 +285,9 @@ class SimulatedStorage(Actor):
                 self._commit(command)
             case LoadBooks():
                 accounts = disk.durable.recover(command.at)
-                loaded = BooksLoaded(command.ticket, disk.durable.epoch, accounts)
+                loaded = BooksLoaded(
+                    command.ticket, disk.durable.epoch, accounts, tuple(disk.durable.unfinished())
+                )
                 self.ctx.reply(command, loaded)
             case _:
                 assert_never(command)

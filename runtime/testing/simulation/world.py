@@ -19,7 +19,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from actors.addresses import pool_address, run_address
-from actors.base import Address, Message, Work
+from actors.base import Address, Context, Message, Work
 from actors.cost_ledger import CostLedger
 from actors.domain.schema import problems
 from actors.events import TERMINAL, Event
@@ -111,6 +111,7 @@ class Simulation:
         self._disk: Disk
         self._system: ShuffledSystem
         self._ledger: CostLedger | None = None
+        self._had_ledger = False
         self._coming: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
         self._on_wire: dict[str, Address] = {}
@@ -228,18 +229,23 @@ class Simulation:
         )
         system.watch = self._delivered
         self._rules.process_began()
+        self._had_ledger = False
         system.start_tree(tree(self._parts()))
 
     def _parts(self) -> Parts:
         given = self.scenario
         return Parts(
             storage=partial(SimulatedStorage, disk=self._disk),
-            ledger=partial(CostLedger, limit_nano=given.limit_nano),
+            ledger=self._make_ledger,
             judge=Judge,
             router=partial(Router, models=given.models),
             pools={v.provider: partial(ProviderPool, settings=v) for v in given.vendors},
             storage_blocks=False,
         )
+
+    def _make_ledger(self, ctx: Context) -> CostLedger:
+        successor, self._had_ledger = self._had_ledger, True
+        return CostLedger(ctx, self.scenario.limit_nano, successor=successor)
 
     def _cut_power(self) -> None:
         self._note("the process dies")
