@@ -91,6 +91,7 @@ class CostLedger(Actor):
         self._line = Line(ctx)
         self._recorded: set[str] = set()
         self._inherited: set[str] = set()
+        self._closed_before: set[str] = set()
         self._looking = False
         self._unknown = 0
         self._overruns = 0
@@ -332,6 +333,8 @@ class CostLedger(Actor):
                 self._commits.write(AttemptReleased(hold.asked.ticket))
         self._recorded.discard(run)
         self._inherited.discard(run)
+        if not self._commits.epoch:
+            self._closed_before.add(run)
         if status != "running":
             self._commits.write(RunClosed(run, status, body, http_status, self.ctx.wall()))
         self._serve_line()
@@ -347,10 +350,12 @@ class CostLedger(Actor):
             self._serve_line()
 
     def _inherit(self, running: tuple[str, ...]) -> None:
-        """Hears at once of those that nobody carries out."""
-        self._inherited.update(running)
+        """Hears at once of those that nobody carries out; some have ended while it waited."""
+        self._inherited = {*running} - self._closed_before
+        self._closed_before.clear()
         for run in running:
-            self.ctx.monitor(run_address(run))
+            if run in self._inherited:
+                self.ctx.monitor(run_address(run))
 
     def _committed(self, committed: Committed) -> None:
         if (batch := self._commits.committed(committed)) is None:

@@ -531,7 +531,9 @@ def test_a_successor_closes_the_runs_that_nobody_carries_out() -> None:
     desk = Desk(100)
     desk.restart()
     load = desk.inbox.popleft()
-    desk.tell(BooksLoaded(load.ticket, 1, (), ("lost", "alive")))
+    desk.end("told")
+    desk.tell(BooksLoaded(load.ticket, 1, (), ("lost", "alive", "told")))
+    assert "run:told" not in desk.context.monitored
     assert desk.context.monitored >= {"run:lost", "run:alive"}
     desk.storage.epoch = 1
     desk.down("lost", ABSENT)
@@ -539,7 +541,7 @@ def test_a_successor_closes_the_runs_that_nobody_carries_out() -> None:
     desk.down("alive", "normal")
     desk.store_all()
     closed = [(write.run, write.status) for write in desk.writes(RunClosed)]
-    assert closed == [("lost", "failed"), ("alive", "complete")]
+    assert closed == [("told", "complete"), ("lost", "failed"), ("alive", "complete")]
 
 
 def test_the_first_ledger_leaves_open_runs_to_whoever_carries_them_on() -> None:
