@@ -43,7 +43,9 @@ def main() -> None:
     said = f"{said}, recorded {recorded:.2f}"
     if ratio.median > ROOM * recorded:
         sys.exit(f"a vote has become dearer: {said}")
-    print(f"a vote costs what it did: {said}")
+    if ratio.median < recorded / ROOM:
+        print("a vote has become cheaper: record it, to keep it so")
+    print(f"a vote costs no more than it did: {said}")
 
 
 if __name__ == "__main__":

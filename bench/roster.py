@@ -25,7 +25,7 @@ class Program(NamedTuple):
 
 
 BARE = Program("bare loop", "bench.references.bare_loop", ("vote",))
-DISK = Program("embedded, disk", "bench.engine.embedded", ("disk", "callbacks", "vote"))
+DISK = Program("planhub embedded, disk", "bench.engine.embedded", ("disk", "callbacks", "vote"))
 
 PROGRAMS: tuple[Program, ...] = (
     BARE,
@@ -33,14 +33,18 @@ PROGRAMS: tuple[Program, ...] = (
     Program("aiohttp gather", "bench.references.aiohttp_gather"),
     Program("httpx gather", "bench.references.httpx_gather"),
     DISK,
-    Program("embedded, disk, by a thread", "bench.engine.embedded", ("disk", "thread", "vote")),
-    Program("embedded, memory", "bench.engine.embedded", ("memory", "callbacks", "vote")),
-    Program("socket", "bench.engine.served", ("socket",)),
-    Program("HTTP", "bench.engine.served", ("http",)),
+    Program(
+        "planhub embedded, disk, by a thread", "bench.engine.embedded", ("disk", "thread", "vote")
+    ),
+    Program("planhub embedded, memory", "bench.engine.embedded", ("memory", "callbacks", "vote")),
+    Program("planhub socket", "bench.engine.served", ("socket",)),
+    Program("planhub HTTP", "bench.engine.served", ("http",)),
 )
 
 BARE_SEQUENCE = Program("bare loop, in sequence", "bench.references.bare_loop", ("adversarial",))
-SEQUENCE = Program("adversarial", "bench.engine.embedded", ("disk", "callbacks", "adversarial"))
+SEQUENCE = Program(
+    "planhub adversarial", "bench.engine.embedded", ("disk", "callbacks", "adversarial")
+)
 
 
 def chosen(words: list[str]) -> tuple[Program, ...]:

@@ -95,8 +95,8 @@ def targets(seen: Scenarios) -> Iterator[Target]:
 def _cpu(seen: Seen) -> Iterator[Target]:
     for name, reach, stretch in (
         (DISK.name, 0.39, 0.25),
-        ("socket", 0.45, 0.30),
-        ("HTTP", 0.60, 0.45),
+        ("planhub socket", 0.45, 0.30),
+        ("planhub HTTP", 0.60, 0.45),
     ):
         cell = seen.dearest(name)
         bare = seen.cell(BARE.name, cell.concurrency).cpu_ms.median
@@ -133,7 +133,9 @@ def durability(seen: Seen) -> str:
     """What the books on disk cost."""
     told = []
     for level in LEVELS:
-        disk, memory = (seen.cell(f"embedded, {where}", level) for where in ("disk", "memory"))
+        disk, memory = (
+            seen.cell(f"planhub embedded, {where}", level) for where in ("disk", "memory")
+        )
         more = disk.cpu_ms.median - memory.cpu_ms.median
         told.append(f"{number(more)} ms at {level} ({more / memory.cpu_ms.median:+.0%})")
     return f"durable books cost {', '.join(told)}"
