@@ -66,6 +66,8 @@ class _Message(Struct):
     error: Raw = Raw(b"null")
 
 
+_BLANK = re.compile(rb'null|\[\]|"(?:\s|\\[nrt])*"')
+
 _turns = msgspec.json.Decoder(list[_Turn])
 _parts = msgspec.json.Decoder(list[Raw])
 _messages = msgspec.json.Decoder(_Message)
@@ -204,7 +206,7 @@ def converse(messages: bytes) -> tuple[list[Any], list[Any]]:
 
 def _blank(content: Raw) -> bool:
     """No content, or white space only: the vendor refuses both, and there is nothing to lose."""
-    return re.fullmatch(rb'null|\[\]|"(?:\s|\\[nrt])*"', bytes(content)) is not None
+    return _BLANK.fullmatch(content) is not None
 
 
 def _blocks(content: Raw) -> list[Any]:
