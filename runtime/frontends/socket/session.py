@@ -115,7 +115,8 @@ class Session:
         key = yard.admission.key(self._presented, "plan")
         yard.admission.begin(key)
         request = decode_map(plan.body)
-        watcher = self._watcher(plan.id, asked) if plan.events else None
+        wants_events = plan.events or request.stream
+        watcher = self._watcher(plan.id, asked) if wants_events else None
         if name is None:
             self._begun(plan.id, asked, yard.hub.submit(request, key=key, on_event=watcher))
             return
