@@ -33,8 +33,8 @@ from actors.protocol import (
 )
 
 GATHER_S = 0.005
-LOOK_S = 0.25
-"""How often bundles are looked at: what is collected waits twice that at most."""
+COLLECT_S = 0.25
+"""How often is looked for what has been collected long enough: it waits twice that at most."""
 
 WRITES_PER_COMMIT = 512
 PAUSE_S = 0.1
@@ -112,7 +112,7 @@ class Commits:
         self._bundles.add(run, write, self._ctx.now())
         if not self._looking:
             self._looking = True
-            self._ctx.after(LOOK_S, BundlesDue())
+            self._ctx.after(COLLECT_S, BundlesDue())
 
     def release(self, run: str) -> None:
         """What was collected for a run is to be written now."""
@@ -177,12 +177,12 @@ class Commits:
 
     def bundles_due(self) -> list[str]:
         """The runs for which nothing is to be collected any more."""
-        runs = self._bundles.since(self._ctx.now() - LOOK_S)
+        runs = self._bundles.since(self._ctx.now() - COLLECT_S)
         for run in runs:
             self.release(run)
         self._looking = len(self._bundles) > 0
         if self._looking:
-            self._ctx.after(LOOK_S, BundlesDue())
+            self._ctx.after(COLLECT_S, BundlesDue())
         return runs
 
     def committed(self, committed: Committed) -> Batch | None:

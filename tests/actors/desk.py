@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from actors.base import Command, Down, Message
-from actors.commits import LOOK_S
+from actors.commits import COLLECT_S
 from actors.cost_ledger import CostLedger
 from actors.domain.model import Usage
 from actors.protocol import (
@@ -137,7 +137,7 @@ class Desk:
 
     def linger(self) -> list[Message]:
         """Longer than anything is collected before it is written; then as `store_all`."""
-        return [*self.wait(LOOK_S), *self.wait(LOOK_S), *self.store_all()]
+        return [*self.wait(COLLECT_S), *self.wait(COLLECT_S), *self.store_all()]
 
     def wait(self, seconds: float) -> list[Message]:
         return [answer for due in self.context.advance(seconds) for answer in self.tell(due)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.commits import LOOK_S
+from actors.commits import COLLECT_S
 from actors.protocol import (
     AttemptReleased,
     AttemptReserved,
@@ -58,8 +58,8 @@ def test_a_call_that_takes_its_time_is_on_record() -> None:
     """So that after a crash it is listed by its name; then its end is written too."""
     desk = Desk(1_000)
     begun(desk)
-    desk.wait(LOOK_S)
-    desk.wait(LOOK_S)
+    desk.wait(COLLECT_S)
+    desk.wait(COLLECT_S)
     assert sent(desk) == [[RunBegan, AttemptReserved]]
     desk.store_all()
     desk.release("a.1")
@@ -71,13 +71,13 @@ def test_runs_are_written_as_they_age() -> None:
     """One that has just begun waits on."""
     desk = Desk(1_000)
     begun(desk, "old")
-    desk.wait(LOOK_S)
+    desk.wait(COLLECT_S)
     desk.wait(0.01)
     begun(desk, "young")
-    desk.wait(LOOK_S - 0.01)
+    desk.wait(COLLECT_S - 0.01)
     desk.store_all()
     assert [write.order.run for write in desk.writes(RunBegan)] == ["old"]
-    desk.wait(LOOK_S)
+    desk.wait(COLLECT_S)
     desk.store_all()
     assert [write.order.run for write in desk.writes(RunBegan)] == ["old", "young"]
 
