@@ -37,6 +37,9 @@ from runtime.watching.exchange import Texts, WatchedExchange
 
 log = logging.getLogger("planhub.vendors")
 
+STREAMED_TOKEN_BYTES = 320
+"""What a token may take in a stream: as much again as its text many times over."""
+
 DialectName: TypeAlias = Literal["openai", "anthropic", "simulated"]
 Tell: TypeAlias = Callable[[Address, Message], None]
 
@@ -109,8 +112,10 @@ class VendorCaller:
         self._transport.abort(work_id)
 
     def _watched(self, work: CallVendor) -> WatchedExchange | None:
-        """Of a final text that somebody would see as it is written."""
+        """Of a final text that somebody would see as it is written, and that surely fits so."""
         if self._texts is None or not work.order.final or not self._texts.begins(work.id):
+            return None
+        if work.order.max_tokens * STREAMED_TOKEN_BYTES > self._settings.max_response_bytes:
             return None
         return WatchedExchange(work.id, self._dialect.deltas(), self._texts)
 

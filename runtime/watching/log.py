@@ -106,10 +106,13 @@ class EventLog:
 
     def add(self, event: Event) -> None:
         """Something has happened; after the last event nothing does."""
-        if isinstance(event, AnswerKnown):
-            self._add_all(self._shown.settles(event.text))
-        else:
-            self._add_all((event,))
+        match event:
+            case AnswerKnown(text=answer):
+                self._add_all(self._shown.settles(answer))
+            case RunFailed():
+                self._add_all((*self._shown.drops(), event))
+            case _:
+                self._add_all((event,))
 
     def text_begins(self, attempt: str) -> None:
         """The attempt will write the answer, for all that is known."""

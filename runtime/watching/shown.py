@@ -52,6 +52,11 @@ class ShownText:
         self._shown = []
         return [*events, Text(run=self._run, text=missing)] if missing else events
 
+    def drops(self) -> list[Text | TextReset]:
+        """There will be no answer."""
+        self._settled, self._attempt = True, None
+        return self._reset()
+
     def _reset(self) -> list[Text | TextReset]:
         if not self._shown:
             return []

@@ -85,6 +85,24 @@ def test_the_answer_comes_as_it_is_written(vendors: Vendors, hub: Planhub, diale
     assert streamed["response"]["choices"][0]["message"]["content"] == plain.text == TEXT
 
 
+@DIALECTS
+def test_the_answer_comes_so_through_httpx_too(
+    vendors: Vendors, dialect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which serves what is unusual."""
+    monkeypatch.setattr("runtime.vendors.unusual_at", lambda _: "for a test")
+    vendors[dialect].answers(Reply(TEXT, USAGE, pauses=True))
+    seen: list[Event] = []
+    with Planhub.open(configured(vendors)) as hub:
+        assert "Httpx" in repr(hub.engine.vendors[dialect])
+        for event in hub.stream(PROMPT, primary_model_id=MODELS[dialect]):
+            seen.append(event)
+            if event["event"] == "text":
+                vendors[dialect].release()
+    check(seen)
+    assert sum(event["event"] == "text" for event in seen) >= 2
+
+
 def test_nobody_is_asked_for_a_stream_that_nobody_would_see(vendors: Vendors, hub: Planhub) -> None:
     hub.plan(PROMPT, mode="adversarial")
     hub.plan(PROMPT, idempotency_key="k")

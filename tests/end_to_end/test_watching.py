@@ -4,15 +4,17 @@ may, and across a restart.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from runtime.keys import KeyBook
 from runtime.storage.database import connect
-from runtime.testing import Reply
+from runtime.testing import Reply, judging
 from tests.end_to_end.rig import (
     GPT,
     PATIENCE_S,
@@ -170,6 +172,29 @@ def test_after_a_restart_the_last_event_is_known(vendors: Vendors, tmp_path: Pat
         (last,) = rest(at, failed[0]["run"])
         assert (last["event"], last["seq"]) == ("run_failed", 1)
         assert (last["status"], last["error"]) == (502, failed[-1]["error"])
+
+
+def test_a_reader_that_sleeps_holds_nobody_up_and_finds_all_of_it(
+    vendors: Vendors, at: Served
+) -> None:
+    """More than the system's buffers hold: others are served meanwhile."""
+    long = "x" * 5_000_000
+    vendors.answer(Reply(long))
+    whole = {"strip_think": True}
+    body = msgspec.json.encode(request(output_format=whole, stream=True))
+    with socket.create_connection(("127.0.0.1", at.port), PATIENCE_S) as sleeper:
+        head = f"POST /v1/plan HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+        sleeper.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + body)
+        assert until(lambda: vendors.calls)
+        assert until(lambda: not at.hub.engine.runs.futures())
+        vendors.answer(judging())
+        for _ in range(5):
+            assert at.post(request()).status_code == 200
+        seen = b""
+        while not seen.endswith(b"0\r\n\r\n"):
+            seen += sleeper.recv(1_048_576)
+    assert seen.count(b"event: run_finished\n") == 1
+    assert len(seen) > 2 * len(long)
 
 
 def test_a_server_that_stops_ends_its_streams_with_their_runs(vendors: Vendors, at: Served) -> None:

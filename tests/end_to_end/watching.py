@@ -77,8 +77,8 @@ def check(events: list[dict[str, Any]]) -> None:
     assert len({event["run"] for event in events}) == 1
     last = [event["event"] in ("run_finished", "run_failed") for event in events]
     assert last == [False] * (len(events) - 1) + [True]
-    if events[-1]["event"] == "run_finished":
-        assert text_of(events) == answer_of(events[-1])
+    finished = events[-1]["event"] == "run_finished"
+    assert text_of(events) == (answer_of(events[-1]) if finished else "")
 
 
 def answer_of(finished: dict[str, Any]) -> str:

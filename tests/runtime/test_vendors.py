@@ -254,7 +254,11 @@ STREAM = response(b"".join(streams.stream("openai", "m", "An answer.", Usage(3, 
 
 
 def streaming(
-    texts: Texts, *, final: bool = True, dialect: OpenAIDialect | None = None
+    texts: Texts,
+    *,
+    final: bool = True,
+    max_tokens: int = 100,
+    dialect: OpenAIDialect | None = None,
 ) -> tuple[bytes, Any]:
     """What is sent for a call, and what is told of it."""
     told: list[Any] = []
@@ -267,7 +271,7 @@ def streaming(
         VendorConnection("v"),
         texts,
     )
-    caller.start("pool:v", call(final=final))
+    caller.start("pool:v", call(final=final, max_tokens=max_tokens))
     (request,), (outcome,) = wire.requests, told
     return request.body, outcome
 
@@ -282,10 +286,15 @@ def test_a_final_text_is_shown_while_it_comes() -> None:
     assert "".join(deltas) == outcome.answer.text == "An answer."
 
 
-@pytest.mark.parametrize(("final", "wanted"), [(False, True), (True, False)])
-def test_what_is_not_final_or_not_wanted_is_not_streamed(final: bool, wanted: bool) -> None:
+@pytest.mark.parametrize(
+    ("final", "wanted", "max_tokens"),
+    [(False, True, 100), (True, False, 100), (True, True, 200_000)],
+    ids=["a draft", "nobody sees it", "too long for a stream"],
+)
+def test_what_is_not_streamed(final: bool, wanted: bool, max_tokens: int) -> None:
+    """A stream takes many times its text: the bound on answers is not to be met by that."""
     texts = Texts(wanted=wanted)
-    sent, outcome = streaming(texts, final=final)
+    sent, outcome = streaming(texts, final=final, max_tokens=max_tokens)
     assert b'"stream":false' in sent
     assert isinstance(outcome, CallAnswered)
     assert texts.seen == (["1.1 begins"] if final else [])

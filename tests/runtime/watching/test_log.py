@@ -79,6 +79,14 @@ def test_nothing_comes_after_the_last_event() -> None:
     assert feed.take() == []
 
 
+def test_the_text_of_a_run_that_fails_is_void() -> None:
+    written = log()
+    written.text_begins("r.1")
+    written.text("r.1", "an answer that broke its schema")
+    written.end(body=b"{}", http_status=502)
+    assert [event.name for event in Feed(written).take()] == ["text", "text_reset", "run_failed"]
+
+
 def test_what_is_kept_is_bounded_and_a_slow_reader_learns_what_he_missed() -> None:
     """The last event stays, however large it is."""
     written = log(most_bytes=10_000)
