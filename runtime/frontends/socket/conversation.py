@@ -97,8 +97,8 @@ class Conversation:
                     return order
             except FrameTooLong as error:
                 self.end(BadRequest(str(error), code="too_large", http_status=413))
-            except BadFrame as error:
-                self._complain(error)
+            except BadFrame as bad:
+                self._complain(bad)
         return None
 
     def _order(self, said: Hello | Plan | Cancel | Ping) -> Order | None:
@@ -141,12 +141,12 @@ class Conversation:
             return BadRequest("request too large", code="too_large", http_status=413)
         return None
 
-    def _complain(self, error: BadFrame) -> None:
+    def _complain(self, bad: BadFrame) -> None:
         """One that is about a request leaves the rest of the connection as it is."""
-        if error.about is None or self.state is State.SILENT:
-            self.end(error)
+        if bad.about is None or self.state is State.SILENT:
+            self.end(bad.error)
         else:
-            self._fail(error.about, error)
+            self._fail(bad.about, bad.error)
 
     # --- what it is told ---
 

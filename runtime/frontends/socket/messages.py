@@ -94,11 +94,12 @@ Told: TypeAlias = Welcome | Pong | Event | ResultRead | Failure
 # --- reading what a client says ----------------------------------------------------------------
 
 
-class BadFrame(BadRequest):
+class BadFrame(Exception):
     """A frame cannot be taken; `about` is the request it is about, None when nobody can tell."""
 
-    def __init__(self, text: str, about: str | int | None = None, **more: Any) -> None:
-        super().__init__(text, **more)
+    def __init__(self, text: str, about: Id | None = None, *, code: str | None = None) -> None:
+        super().__init__(text)
+        self.error = BadRequest(text, code=code)
         self.about = about
 
 

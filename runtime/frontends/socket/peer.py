@@ -106,9 +106,10 @@ class Peer:
         if mask & WRITE:
             self._stir()
         if mask & READ and not self._closed:
-            self._read()
+            self.read()
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """There is something to receive."""
         try:
             data = self._channel.receive()
         except OSError:
@@ -125,7 +126,7 @@ class Peer:
             if self.conversation.unread and not self._backlog:
                 self._expect("frame", self._hall.patience.frame_s)
             if self._channel.more:
-                self._read()
+                self.read()
 
     def _work(self) -> None:
         self._backlog = self.session.work(ORDERS_A_TURN)

@@ -192,7 +192,10 @@ class SocketServer:
             sock.close()
             raise
         else:
-            self._peers.add(Peer(self, sock, channel, self._server))
+            peer = Peer(self, sock, channel, self._server)
+            self._peers.add(peer)
+            if channel.more:
+                _guarded(peer, peer.read)
         finally:
             self._shaking -= 1
 
@@ -224,7 +227,7 @@ class SocketServer:
             until = perf_counter() + WORK_S
             for peer in list(self._stirred):
                 if self._stirred.pop(peer, peer) is None:
-                    _turn(peer)
+                    _guarded(peer, peer.turn)
                 if perf_counter() >= until:
                     await trio.lowlevel.checkpoint()
                     until = perf_counter() + WORK_S
@@ -261,10 +264,10 @@ class SocketServer:
                 then(came)
 
 
-def _turn(peer: Peer) -> None:
+def _guarded(peer: Peer, action: Callable[[], None]) -> None:
     """One connection's failure is not the others'."""
     try:
-        peer.turn()
+        action()
     except Exception:
         logger.exception("a connection failed")
         peer.close()

@@ -39,7 +39,10 @@ def _no_password() -> str:
 
 
 async def shake_hands(sock: socket.socket, context: ssl.SSLContext, buffer: Buffer) -> TlsChannel:
-    """The channel of a client that has connected; raises OSError."""
+    """The channel of a client that has connected; raises OSError.
+
+    What the client sent right behind the handshake may have come already: then there is `more`.
+    """
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(incoming, outgoing, server_side=True)
     wire = trio.socket.from_stdlib_socket(sock)
@@ -54,7 +57,9 @@ async def shake_hands(sock: socket.socket, context: ssl.SSLContext, buffer: Buff
             while rest:
                 rest = rest[await wire.send(rest) :]
         if done:
-            return TlsChannel(sock, buffer, tls, incoming, outgoing)
+            channel = TlsChannel(sock, buffer, tls, incoming, outgoing)
+            channel.more = bool(incoming.pending)
+            return channel
         if data := await wire.recv(READ_BYTES):
             incoming.write(data)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from runtime.frontends.socket.server import SocketServer
 from runtime.frontends.socket.tls import server_context
 from tests.end_to_end.rig import PROMPT, until
 from tests.runtime.frontends.socket.rig import Caller, serving, simulated
-from tests.runtime.frontends.socket.talk import HELLO, body, plan, said
+from tests.runtime.frontends.socket.talk import HELLO, body, heard, plan, said
 
 AUTHORITY = trustme.CA()
 
@@ -47,7 +48,7 @@ def hub() -> Iterator[Planhub]:
 @pytest.fixture
 def server(hub: Planhub, tmp_path: Path) -> Iterator[SocketServer]:
     context = context_of(tmp_path, "127.0.0.1")
-    with serving(hub, ssl_context=context, patience=Patience(hello_s=0.3)) as server:
+    with serving(hub, ssl_context=context) as server:
         yield server
 
 
@@ -58,6 +59,32 @@ def test_a_client_that_trusts_it(server: SocketServer) -> None:
         assert len({plan.result(10).id for plan in plans}) == 100
         assert client.plan(PROMPT, meta={"long": "x" * 3_000_000}).text
         assert client.ping() > 0
+
+
+def test_a_hello_right_behind_the_handshake(hub: Planhub, tmp_path: Path) -> None:
+    """In the same bytes as its end."""
+    context = context_of(tmp_path, "127.0.0.1")
+    with serving(hub, ssl_context=context) as server:
+        host, _, port = server.name.rpartition(":")
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = trusting().wrap_bio(incoming, outgoing, server_hostname=host)
+        with socket.create_connection((host, int(port)), 10) as plain:
+            with pytest.raises(ssl.SSLWantReadError):
+                tls.do_handshake()
+            plain.sendall(outgoing.read())
+            while True:
+                incoming.write(plain.recv(65_536))
+                with suppress(ssl.SSLWantReadError):
+                    tls.do_handshake()
+                    break
+            tls.write(said(HELLO))
+            plain.sendall(outgoing.read())
+            told = b""
+            while not told:
+                incoming.write(plain.recv(65_536))
+                with suppress(ssl.SSLWantReadError):
+                    told = tls.read(65_536)
+    assert heard(told)[0]["type"] == "welcome"
 
 
 def test_one_that_does_not_is_told_at_once(server: SocketServer) -> None:
@@ -79,15 +106,24 @@ def test_a_certificate_for_another_name(hub: Planhub, tmp_path: Path) -> None:
 
 def test_a_client_in_the_clear_gets_nowhere(server: SocketServer) -> None:
     """Nor does it hold up others."""
-    with Caller(server.name, hello=False) as caller, Caller(server.name, hello=False) as silent:
+    with Caller(server.name, hello=False) as caller:
         caller.say(HELLO, plan(1))
         with Client(server.name, ssl_context=trusting()) as client:
             assert client.plan(PROMPT).text
         with pytest.raises((ValueError, EOFError, OSError)):
             caller.hear()
+    until(lambda: not server._peers and not server._shaking)
+
+
+def test_a_handshake_that_does_not_come(hub: Planhub, tmp_path: Path) -> None:
+    context = context_of(tmp_path, "127.0.0.1")
+    with (
+        serving(hub, ssl_context=context, patience=Patience(hello_s=0.05)) as server,
+        Caller(server.name, hello=False) as silent,
+    ):
         with pytest.raises(EOFError):
             silent.hear()
-    until(lambda: not server._peers and not server._shaking)
+        until(lambda: not server._shaking)
 
 
 def test_a_connection_that_is_cut(hub: Planhub, tmp_path: Path) -> None:
