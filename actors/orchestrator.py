@@ -100,6 +100,9 @@ class Phase(IntEnum):
     ENDING = auto()
 
 
+CLOSING = Phase.CLOSING  # looked at after every message, and a member costs a search
+
+
 class DeadlineReached(Message, frozen=True, gc=False):
     """The run's time is up."""
 
@@ -164,37 +167,37 @@ class Orchestrator(Actor):
         return f"<Orchestrator {self._order.run} {self._order.mode}: {self._phase.name}, {calls}>"
 
     def receive(self, message: _Received) -> None:
-        match message:
+        match message:  # the most frequent first
+            case Completed():
+                self._calls.completed(message)
+            case Reserved():
+                self._calls.reserved(message)
+            case CallSent():
+                self._calls.sent(message)
+            case Selected():
+                self._selected(message)
+            case BallotBuilt() | Verdict() | RepairVerdict() | VerdictUnreadable():
+                self._judged(message)
             case Begin():
                 self._begun(message)
+            case Admitted():
+                self._admitted(message)
+            case RunEnded() | EndOver():
+                self._ended()
             case Cancel():
                 self._cancel()
             case Park():
                 self._park()
             case GetStatus():
                 self._status(message)
-            case Selected():
-                self._selected(message)
-            case BallotBuilt() | Verdict() | RepairVerdict() | VerdictUnreadable():
-                self._judged(message)
-            case Admitted():
-                self._admitted(message)
-            case Reserved():
-                self._calls.reserved(message)
             case Refused():
                 self._refused(message)
-            case CallSent():
-                self._calls.sent(message)
-            case Completed():
-                self._calls.completed(message)
             case CallFailed():
                 self._calls.failed(message)
             case Validated():
                 self._calls.validated(message)
             case Overloaded():
                 self._overloaded(message)
-            case RunEnded() | EndOver():
-                self._ended()
             case Down():
                 self._down(message)
             case Ended():
@@ -209,7 +212,8 @@ class Orchestrator(Actor):
                 self._calls.abandon()
             case _:
                 assert_never(message)
-        self._close_when_idle()
+        if self._phase is CLOSING and self._calls.idle:
+            self._end()
 
     # --- from the outside ---
 
@@ -453,9 +457,8 @@ class Orchestrator(Actor):
         self._questions.clear()
         self.ctx.after(GRACE_S, GraceOver())
 
-    def _close_when_idle(self) -> None:
-        if self._phase is not Phase.CLOSING or not self._calls.idle:
-            return
+    def _end(self) -> None:
+        """Nothing is on the wire any more: the ledger may have the last word."""
         self._phase = Phase.ENDING
         tally, outcome = self._calls.tally, self._outcome
         self._ending = ending(self._order, outcome, tally, self._cost(), self._parked)

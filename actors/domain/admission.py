@@ -76,8 +76,9 @@ def max_tokens(call: Call, model: Model) -> int:
 def demand(calls: Sequence[Call], finish: Finish | None) -> Demand:
     """What to ask the ledger for before these calls."""
     last = _last(finish)
-    best = [quote(call, call.candidates[0].model) for call in calls]
-    cheapest = [min(_quotes(call), key=lambda q: q.least_nano) for call in calls]
+    quotes = [_quotes(call) for call in calls]
+    best = [of[0] for of in quotes]
+    cheapest = [of[0] if len(of) == 1 else min(of, key=lambda q: q.least_nano) for of in quotes]
     return Demand(
         sum(map(last.most_with, best)) + last.most_nano,
         sum(map(last.least_with, cheapest)) + last.least_nano,

@@ -28,12 +28,13 @@ ANY_NUMBER_OF_TOKENS = 2**40
 
 def cost_nano(usage: Usage, price: Price) -> int:
     """What a vendor bills for `usage`."""
-    return _rounded_up(
+    millionths = (
         usage.input * price.input
         + usage.cache_read * price.cache_read
         + usage.cache_write * price.cache_write
         + usage.output * price.output
     )
+    return -(-millionths // PER_PRICE)
 
 
 def input_bound(messages: bytes, schema: bytes | None = None) -> int:
@@ -49,12 +50,12 @@ def input_estimate(messages: bytes, schema: bytes | None = None) -> int:
 
 def fixed_cost(input_tokens: int, price: Price) -> int:
     """What the input costs at most, in whichever class the vendor counts it."""
-    return _rounded_up(input_tokens * max(price.input, price.cache_read, price.cache_write))
+    return -(-input_tokens * max(price.input, price.cache_read, price.cache_write) // PER_PRICE)
 
 
 def output_cost(tokens: int, output_price: int) -> int:
     """What that many tokens of output cost."""
-    return _rounded_up(tokens * output_price)
+    return -(-tokens * output_price // PER_PRICE)
 
 
 def tokens_that_fit(nano: int, output_price: int) -> int:
@@ -62,7 +63,3 @@ def tokens_that_fit(nano: int, output_price: int) -> int:
     if output_price == 0:
         return ANY_NUMBER_OF_TOKENS
     return max(0, nano * PER_PRICE // output_price)
-
-
-def _rounded_up(millionths: int) -> int:
-    return -(-millionths // PER_PRICE)

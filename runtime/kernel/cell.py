@@ -159,15 +159,15 @@ class Cell(Lifecycle, pykka.Actor):
         """Handles what is queued, urgent messages first, 64 at most."""
         if self.state is STARTING:
             self._start_behaviour()
-        mailbox = self.mailbox
+        mailbox, handle = self.mailbox, self._handle
         for _ in range(MESSAGES_PER_TURN):
             if self.state is not RUNNING:
                 break
             if mailbox.urgent:
-                self._handle(mailbox.urgent.popleft(), FAILED)
+                handle(mailbox.urgent.popleft(), FAILED)
             elif mailbox.user:
                 mailbox.taken += 1
-                self._handle(mailbox.user.popleft(), POISONED)
+                handle(mailbox.user.popleft(), POISONED)
             else:
                 break
         if self.state is STARTING or (self.state is RUNNING and not mailbox.empty()):

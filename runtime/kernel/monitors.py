@@ -30,13 +30,15 @@ class Monitors:
 
     def monitor(self, watcher: Cell, address: Address) -> None:
         """Has `watcher` told of the next end of `address`; at once if nobody is there."""
+        if watcher.watching is None:
+            watcher.watching = set()
+        elif address in watcher.watching:
+            return
         watched = self._find(address)
         if watched is None:
             watcher.accept_urgent(encode(Down(address, ABSENT)))
             return
         self.watch(watcher.address, watched)
-        if watcher.watching is None:
-            watcher.watching = set()
         watcher.watching.add(address)
 
     def demonitor(self, watcher: Cell, address: Address) -> None:
