@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
-
-from starlette.datastructures import Headers
 
 from actors.errors import Forbidden, PlanError
 from runtime.frontends.admission import Admission, is_loopback
@@ -20,7 +20,7 @@ class UnknownRun(PlanError):
     http_status = 404
 
 
-def admitted(admission: Admission, headers: Headers, scope: Scope) -> ApiKey | None:
+def admitted(admission: Admission, headers: Mapping[str, str], scope: Scope) -> ApiKey | None:
     """The key of a request; None where no keys are asked for.
 
     Raises Unauthorized or Forbidden.
@@ -41,21 +41,26 @@ def visible_run(hub: Hub, run_id: str, key: ApiKey | None) -> RunView:
     return view
 
 
-def _presented(headers: Headers) -> str | None:
+def _presented(headers: Mapping[str, str]) -> str | None:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key")
 
 
-def _refuse_foreign(headers: Headers) -> None:
+def _refuse_foreign(headers: Mapping[str, str]) -> None:
     """A web page could send requests to this machine: its Origin, or the Host it had rebound to
     this address, gives it away.
     """
     host = headers.get("host", "")
-    if not is_loopback(_name_in(host)):
+    if not _is_here(host):
         raise Forbidden("host not allowed: without api keys this server answers to localhost only")
     origin = headers.get("origin")
     if origin is not None and origin.lower() != f"http://{host}".lower():
         raise Forbidden("origin not allowed: create an api key to be asked by web pages")
+
+
+@lru_cache(maxsize=64)
+def _is_here(host: str) -> bool:
+    return is_loopback(_name_in(host))
 
 
 def _name_in(host: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
 
 from actors.errors import BadRequest
 from runtime.names import check_name
@@ -13,24 +15,31 @@ BODY_WITHIN_S = 60.0
 DROPPED_BYTES = 33_554_432
 
 
-async def read_body(request: Request, most: int) -> bytes:
-    """The body; raises :class:`BadRequest` with 413 when it is too long, with 408 when it does
-    not come.
+def headers_of(scope: Scope) -> Mapping[str, str]:
+    """By their names in lower case; of one that comes twice the first."""
+    return {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in reversed(scope["headers"])
+    }
 
-    Of a body that is too long the rest is read and dropped, up to a bound: a client that is still
-    sending when its connection is closed may never see the answer.
+
+async def read_body(headers: Mapping[str, str], receive: Receive, most: int) -> bytes:
+    """The body.
+
+    Raises :class:`BadRequest` with 413 when it is too long, with 408 when it does not come, and
+    ClientDisconnect.  Of a body that is too long the rest is read and dropped, up to a bound: a
+    client that is still sending when its connection is closed may never see the answer.
     """
     too_large = BadRequest("request too large", code="too_large", http_status=413)
-    if _declared_length(request) > most + DROPPED_BYTES:
+    if _declared_length(headers) > most + DROPPED_BYTES:
         raise too_large
     chunks: list[bytes] = []
-    size = 0
+    size, more = 0, True
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
-            async for chunk in request.stream():
+            while more and size <= most + DROPPED_BYTES:
+                chunk, more = await _received(receive)
                 size += len(chunk)
-                if size > most + DROPPED_BYTES:
-                    break
                 if size <= most:
                     chunks.append(chunk)
     except TimeoutError as error:
@@ -41,18 +50,27 @@ async def read_body(request: Request, most: int) -> bytes:
     return b"".join(chunks)
 
 
-def _declared_length(request: Request) -> int:
+async def _received(receive: Receive) -> tuple[bytes, bool]:
+    """A part of the body, and whether more will come."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message.get("body", b""), message.get("more_body", False)
+
+
+def _declared_length(headers: Mapping[str, str]) -> int:
     """Zero where none is declared; the server has refused what is not a number."""
-    return int(request.headers.get("content-length") or 0)
+    return int(headers.get("content-length") or 0)
 
 
-def name_of(request: Request) -> str | None:
+def name_of(headers: Mapping[str, str]) -> str | None:
     """The name by which the client may ask for the run again; raises :class:`BadRequest`."""
-    name = request.headers.get("idempotency-key")
+    name = headers.get("idempotency-key")
     return None if name is None else check_name(name)
 
 
-def wants_no_answer(request: Request) -> bool:
+def wants_no_answer(headers: Mapping[str, str]) -> bool:
     """Whether the client will come back for the answer."""
-    preferences = request.headers.get("prefer", "").split(",")
-    return any(preference.strip().lower() == "respond-async" for preference in preferences)
+    if (preferences := headers.get("prefer")) is None:
+        return False
+    return any(each.strip().lower() == "respond-async" for each in preferences.split(","))

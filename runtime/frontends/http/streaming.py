@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,9 +27,9 @@ HEARTBEAT = b":\n\n"
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
-def wants_events(request: Request) -> bool:
+def wants_events(headers: Mapping[str, str]) -> bool:
     """Whether events are accepted, and an answer in one piece is not."""
-    accepted = request.headers.get("accept", "").lower()
+    accepted = headers.get("accept", "").lower()
     return "text/event-stream" in accepted and "json" not in accepted
 
 
