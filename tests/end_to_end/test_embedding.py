@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import trio
 
+from actors.events import Event
 from runtime import BadRequest, Cancelled, Planhub, PlanRequest, PlanResult, RequestPart
 from runtime.frontends.wire.requests import ChatMessage, Orchestration
 from runtime.testing import Reply, judging
@@ -202,6 +203,18 @@ def test_streaming_shows_the_events_as_they_happen(vendors: Vendors) -> None:
 
         with pytest.raises(BadRequest):
             next(iter(hub.stream(PROMPT, mode="debate")))
+
+
+def test_a_run_that_nobody_watches_makes_no_events(
+    vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Event] = []
+    with Planhub.open(configured(vendors)) as hub:
+        monkeypatch.setattr(hub.engine.system, "emit", lambda _, event: made.append(event))
+        assert hub.plan(PROMPT, mode="vote").status == "complete"
+        assert made == []
+        assert hub.plan(PROMPT, on_event=lambda _: None).status == "complete"
+        assert made
 
 
 RUNNERS = pytest.mark.parametrize(

@@ -1,5 +1,5 @@
-"""HTTP: `app` has the paths, `access` who may ask, `replies` how it is answered, `serving` the
-server and its end.
+"""HTTP: `app` has the paths, `access` who may ask, `replies` how it is answered, `streaming` how
+a run is watched, `serving` the server and its end.
 """
 
 from runtime.frontends.http.app import create_app
