@@ -26,6 +26,14 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(statistics.median(values), min(values), max(values))
 
 
+def multiples(rounds: Sequence[Figures], others: Sequence[Figures]) -> Spread:
+    """CPU of the one as a multiple of the other's, taken round by round: what disturbs a machine
+    for a while disturbs both.
+    """
+    pairs = zip(rounds, others, strict=True)
+    return spread([figures.cpu_ms / other.cpu_ms for figures, other in pairs])
+
+
 class Cell(NamedTuple):
     """One program at one concurrency; `bare` are the bare loop's figures in the same rounds."""
 
@@ -41,9 +49,8 @@ class Cell(NamedTuple):
 
     @property
     def to_bare(self) -> Spread:
-        """CPU as a multiple of the bare loop's, taken round by round."""
-        pairs = zip(self.rounds, self.bare, strict=True)
-        return spread([figures.cpu_ms / bare.cpu_ms for figures, bare in pairs])
+        """CPU as a multiple of the bare loop's."""
+        return multiples(self.rounds, self.bare)
 
     @property
     def per_second(self) -> float:

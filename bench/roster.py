@@ -26,6 +26,9 @@ class Program(NamedTuple):
 
 BARE = Program("bare loop", "bench.references.bare_loop", ("vote",))
 DISK = Program("planhub embedded, disk", "bench.engine.embedded", ("disk", "callbacks", "vote"))
+MEMORY = Program(
+    "planhub embedded, memory", "bench.engine.embedded", ("memory", "callbacks", "vote")
+)
 
 PROGRAMS: tuple[Program, ...] = (
     BARE,
@@ -36,7 +39,7 @@ PROGRAMS: tuple[Program, ...] = (
     Program(
         "planhub embedded, disk, by a thread", "bench.engine.embedded", ("disk", "thread", "vote")
     ),
-    Program("planhub embedded, memory", "bench.engine.embedded", ("memory", "callbacks", "vote")),
+    MEMORY,
     Program("planhub socket", "bench.engine.served", ("socket",)),
     Program("planhub HTTP", "bench.engine.served", ("http",)),
 )

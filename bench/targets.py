@@ -17,8 +17,8 @@ from rich.table import Table
 from bench.cores import pin
 from bench.matrix import require_none_failed, watched
 from bench.picture import draw
-from bench.results import Cell, write
-from bench.roster import BARE, BARE_SEQUENCE, DISK, PROGRAMS, SEQUENCE
+from bench.results import Cell, multiples, write
+from bench.roster import BARE, BARE_SEQUENCE, DISK, MEMORY, PROGRAMS, SEQUENCE
 from bench.table import console, number, table
 
 LEVELS = (32, 256)
@@ -58,8 +58,9 @@ class Seen:
     def dearest(self, name: str) -> Cell:
         return max((c for c in self.cells if c.name == name), key=lambda c: c.cpu_ms.median)
 
-    def times_cheaper(self, name: str, than: str, level: int) -> float:
-        return self.cell(than, level).cpu_ms.median / self.cell(name, level).cpu_ms.median
+    def times(self, name: str, other: str, level: int) -> float:
+        """CPU of the one as a multiple of the other's."""
+        return multiples(self.cell(name, level).rounds, self.cell(other, level).rounds).median
 
 
 class Scenarios(NamedTuple):
@@ -108,7 +109,7 @@ def _ratios(seen: Seen) -> Iterator[Target]:
     ratio = max((seen.cell(DISK.name, level).to_bare.median, level) for level in LEVELS)
     yield Target("multiple of the bare loop", 4, 2.5, ratio[0], f"at {ratio[1]}")
     for name, reach, stretch in (("httpx gather", 20, 30), ("aiohttp gather", 1.8, 2.8)):
-        times, level = min((seen.times_cheaper(DISK.name, name, level), level) for level in LEVELS)
+        times, level = min((seen.times(name, DISK.name, level), level) for level in LEVELS)
         beside = f"{number(seen.cell(name, level).cpu_ms.median)} ms, at {level}"
         yield Target(f"times cheaper than {name}", reach, stretch, times, beside, least=True)
 
@@ -131,14 +132,9 @@ def _latencies(seen: Scenarios) -> Iterator[Target]:
 
 def durability(seen: Seen) -> str:
     """What the books on disk cost."""
-    told = []
-    for level in LEVELS:
-        disk, memory = (
-            seen.cell(f"planhub embedded, {where}", level) for where in ("disk", "memory")
-        )
-        more = disk.cpu_ms.median - memory.cpu_ms.median
-        told.append(f"{number(more)} ms at {level} ({more / memory.cpu_ms.median:+.0%})")
-    return f"durable books cost {', '.join(told)}"
+    times = [(seen.times(DISK.name, MEMORY.name, level), level) for level in LEVELS]
+    told = ", ".join(f"x {number(ratio)} at {level}" for ratio, level in times)
+    return f"CPU with the books on disk, against memory: {told}"
 
 
 def judged(found: Sequence[Target]) -> Table:
