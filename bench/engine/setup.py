@@ -18,13 +18,13 @@ MODES: dict[str, tuple[dict[str, Any], int]] = {
 """How each is asked for, and how many calls it takes."""
 
 
-def settings(url: str) -> dict[str, Any]:
-    """The tables of a `planhub.toml`."""
+def settings(url: str, places: int = CONNECTIONS) -> dict[str, Any]:
+    """The tables of a `planhub.toml`; `places` is how many calls the vendor takes at once."""
     vendor = {
         "id": "bench",
         "dialect": "openai",
         "base_url": url,
-        "max_concurrency": CONNECTIONS,
+        "max_concurrency": places,
         "max_waiting": 4 * PLACES,
     }
     models = [
@@ -41,16 +41,16 @@ def settings(url: str) -> dict[str, Any]:
     return {"providers": [vendor], "models": models}
 
 
-def written(url: str, folder: Path) -> Path:
+def written(url: str, folder: Path, places: int = CONNECTIONS) -> Path:
     """The same as a file, with a database beside it."""
     path = folder / "planhub.toml"
-    path.write_text("\n".join(_toml(url, folder / "bench.db")))
+    path.write_text("\n".join(_toml(settings(url, places), folder / "bench.db")))
     return path
 
 
-def _toml(url: str, database: Path) -> Iterator[str]:
+def _toml(file: dict[str, Any], database: Path) -> Iterator[str]:
     yield f"[server]\ndatabase = {json.dumps(str(database))}"
-    for name, tables in settings(url).items():
+    for name, tables in file.items():
         for table in tables:
             yield f"[[{name}]]"
             yield from (f"{key} = {json.dumps(value)}" for key, value in table.items())
