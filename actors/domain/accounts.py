@@ -38,6 +38,7 @@ class RunAccounts:
     """
 
     id: str
+    mode: str
     key: str | None
     key_limit: int | None
     month: str
@@ -131,7 +132,9 @@ class Books:
         own = Balance(f"run:{order.run}", RUN_WINDOW, order.limit_nano)
         own.spent = asked.spent_nano
         shared = self._shared(order.key, order.key_limit_nano)
-        run = RunAccounts(order.run, order.key, order.key_limit_nano, self.month, own, shared)
+        run = RunAccounts(
+            *(order.run, order.mode, order.key, order.key_limit_nano, self.month, own, shared)
+        )
         if (short := _short(run.balances, least, blocked)) is not None:
             return short
         run.pot = max(least, min(want, *(balance.room for balance in run.balances)))

@@ -19,6 +19,7 @@ def reserved(hold: Hold) -> AttemptReserved:
         role=asked.role,
         model=asked.model,
         provider=asked.provider,
+        mode=hold.run.mode,
     )
 
 
@@ -31,6 +32,7 @@ def settled(hold: Hold, call: CallRecord, text: str, at: float) -> AttemptSettle
         charged=hold.charged,
         held_nano=hold.amount,
         reserved_at=hold.at,
+        mode=hold.run.mode,
     )
 
 
@@ -59,4 +61,5 @@ def uncertain(hold: Hold, at: float) -> AttemptSettled:
         uncertain=True,
         held_nano=hold.amount,
         reserved_at=hold.at,
+        mode=hold.run.mode,
     )

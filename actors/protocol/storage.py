@@ -57,6 +57,7 @@ class AttemptReserved(Struct, frozen=True, gc=False, tag=True, array_like=True):
     role: Role = "answer"
     model: str = ""
     provider: str = ""
+    mode: str = ""
 
 
 class AttemptReleased(Struct, frozen=True, gc=False, tag=True, array_like=True):
@@ -76,6 +77,7 @@ class AttemptSettled(Struct, frozen=True, gc=False, tag=True, array_like=True):
     uncertain: bool = False
     held_nano: int = 0
     reserved_at: float = 0.0
+    mode: str = ""
 
 
 class StepTaken(Struct, frozen=True, gc=False, tag=True, array_like=True):

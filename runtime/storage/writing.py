@@ -44,6 +44,14 @@ VALUES (?1, ?2, ?3, ?4, 'running', ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET
 mode = ?3, status = 'running', http_status = NULL, ended_at = NULL, body_hash = NULL, body = NULL,
 wanted = ?6, strategy = ?7, order_hash = ?8, "order" = ?9"""
 
+WHOLE = """
+INSERT INTO runs (id, key, mode, request_id, started_at, wanted, strategy, order_hash, "order",
+    status, http_status, ended_at, body_hash, body)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO UPDATE SET
+mode = ?3, wanted = ?6, strategy = ?7, order_hash = ?8, "order" = ?9, status = ?10,
+http_status = ?11, ended_at = ?12, body_hash = ?13, body = ?14"""
+"""A run that begins and ends in one transaction."""
+
 NAMED = """
 INSERT INTO idempotency (owner, name, body_hash, run, at) VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT DO UPDATE SET body_hash = ?3, run = ?4, at = ?5"""
@@ -62,17 +70,15 @@ status = ?2, http_status = ?3, ended_at = ?4, body_hash = ?5, body = ?6"""
 RESERVED = """
 INSERT OR REPLACE INTO attempts (id, run, key, mode, role, model, provider, status, window, day,
     reserved_at, held_nano)
-VALUES (?1, ?2, ?3, coalesce((SELECT mode FROM runs WHERE id = ?2), ''), ?4, ?5, ?6, 'reserved',
-    ?7, ?8, ?9, ?10)"""
+VALUES (?, ?, ?, ?, ?, ?, ?, 'reserved', ?, ?, ?, ?)"""
 
 SETTLED = """
 INSERT OR REPLACE INTO attempts (id, run, key, mode, role, model, provider, status, window, day,
     reserved_at, settled_at, held_nano, cost_nano, estimated, uncertain, attempt, started_ms,
     latency_ms, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens,
     reasoning_tokens, truncated, clamped, error, text_hash, text)
-VALUES (?1, ?2, ?3, coalesce((SELECT mode FROM runs WHERE id = ?2), ''), ?4, ?5, ?6, ?7, ?8, ?9,
-    ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27,
-    ?28)"""
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 RELEASED = "DELETE FROM attempts WHERE id = ? AND status = 'reserved'"
 
@@ -89,7 +95,8 @@ class Rows:
 
     def __init__(self, writes: Iterable[Write], *, content: bool) -> None:
         self._content = content
-        self._began: list[Row] = []
+        self._began: dict[str, Row] = {}
+        self._whole: list[Row] = []
         self._named: list[Row] = []
         self._forgotten: list[Row] = []
         self._steps: defaultdict[str, list[Row]] = defaultdict(list)
@@ -107,7 +114,8 @@ class Rows:
         """Writes them, within the transaction that is open."""
         places = self._spent.keys() | self._leased.keys()
         for sql, rows in (
-            (BEGAN, self._began),
+            (WHOLE, self._whole),
+            (BEGAN, list(self._began.values())),
             (NAMED, self._named),
             (FORGOTTEN, self._forgotten),
             (STEP, list(chain.from_iterable(self._steps.values()))),
@@ -142,8 +150,8 @@ class Rows:
                 self._settle(write)
             case StepTaken(run, step):
                 self._steps[run].append(self._step(run, step))
-            case RunClosed(run, status, body, http_status, at):
-                self._closed[run] = (run, status, http_status, at, *self._kept(body))
+            case RunClosed():
+                self._close(write)
             case _:
                 assert_never(write)
 
@@ -159,7 +167,7 @@ class Rows:
         order, at = began.order, began.at
         kept = self._kept(msgspec.msgpack.encode(order))
         who = (order.run, order.key, order.mode, order.request_id)
-        self._began.append((*who, at, order.wanted, order.strategy, *kept))
+        self._began[order.run] = (*who, at, order.wanted, order.strategy, *kept)
         self._steps[order.run] = [self._step(order.run, step) for step in began.steps]
         self._closed.pop(order.run, None)
         if order.wanted:
@@ -167,6 +175,14 @@ class Rows:
         if order.idempotency_key is not None:
             owner, name = order.key or "", order.idempotency_key
             self._named.append((owner, name, order.body_hash, order.run, at))
+
+    def _close(self, closed: RunClosed) -> None:
+        run = closed.run
+        end = (closed.status, closed.http_status, closed.at, *self._kept(closed.body))
+        if (began := self._began.pop(run, None)) is not None:
+            self._whole.append((*began, *end))
+        else:
+            self._closed[run] = (run, *end)
 
     def _step(self, run: str, step: Step) -> Row:
         kept = self._kept(step.body)
@@ -188,7 +204,7 @@ def checksum(run: str, step: Step) -> bytes:
 
 def _reservation(write: AttemptReserved) -> Row:
     key, window = _charged(write.charged)
-    who = (write.attempt, write.run, key, write.role, write.model, write.provider)
+    who = (write.attempt, write.run, key, write.mode, write.role, write.model, write.provider)
     return (*who, window, day_of(write.at), write.at, write.held_nano)
 
 
@@ -197,7 +213,8 @@ def _settlement(write: AttemptSettled) -> Row:
     key, window = _charged(write.charged)
     counts = (usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning)
     return (
-        *(call.attempt_id, write.run, key, call.role, call.model, call.provider, call.status),
+        *(call.attempt_id, write.run, key, write.mode),
+        *(call.role, call.model, call.provider, call.status),
         *(window, day_of(write.reserved_at), write.reserved_at, write.at),
         *(write.held_nano, call.cost_nano, call.estimated, write.uncertain),
         *(call.attempt, call.started_ms, call.latency_ms),

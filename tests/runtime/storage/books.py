@@ -82,7 +82,7 @@ def reserved(
     attempt: str, held: int, charged: tuple[tuple[str, str], ...] = (INSTALLATION,)
 ) -> AttemptReserved:
     run = attempt.partition(".")[0]
-    return AttemptReserved(attempt, run, held, NOW, charged, "voter", "gpt", "openai")
+    return AttemptReserved(attempt, run, held, NOW, charged, "voter", "gpt", "openai", "vote")
 
 
 def settled(
@@ -95,5 +95,5 @@ def settled(
     call = CallRecord(attempt, "voter", "gpt", "openai", "ok", 1, 5.0, 7.0, USAGE, cost, **fields)
     run = attempt.partition(".")[0]
     return AttemptSettled(
-        run, call, "the answer", NOW + 1, charged, held_nano=held, reserved_at=NOW
+        run, call, "the answer", NOW + 1, charged, held_nano=held, reserved_at=NOW, mode="vote"
     )

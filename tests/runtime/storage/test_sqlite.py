@@ -106,6 +106,23 @@ def test_within_one_commit_the_last_word_counts(path: Path) -> None:
     assert [(attempt.id, attempt.status) for attempt in run.attempts] == [("r.1", "ok")]
 
 
+def test_a_run_may_begin_and_end_in_one_commit(path: Path) -> None:
+    """Once, or again and again: how it stands at the end is what is kept."""
+    failed = RunClosed("r", "failed", b"{}", 502, NOW)
+    ended = RunClosed("r", "complete", b'{"x":1}', 200, NOW + 2)
+    with opened(path) as storage:
+        load(storage)
+        commit(storage, began("r"), failed, began("r"))
+        under_way = reports.run(path, "r")
+        commit(storage, began("r"), failed, began("r"), ended, ended)
+        run = reports.run(path, "r")
+    assert under_way is not None
+    assert (under_way.status, under_way.http_status, under_way.body) == ("running", None, None)
+    assert run is not None
+    assert (run.status, run.http_status, run.body) == ("complete", 200, b'{"x":1}')
+    assert (run.mode, run.started_at, run.ended_at) == ("vote", NOW, NOW + 2)
+
+
 def test_attempts_come_in_their_order_and_of_their_run_alone(path: Path) -> None:
     """The tenth after the second; a run whose id begins alike has its own."""
     with opened(path) as storage:
