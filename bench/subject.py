@@ -89,7 +89,7 @@ def serve(make: Votes, process: int | None = None) -> None:
         print(json.dumps(figures._asdict()), file=answers)
 
 
-def in_turn(vote: Callable[[], Awaitable[None]], loop: asyncio.AbstractEventLoop) -> Votes:
+def by_tasks(vote: Callable[[], Awaitable[None]], loop: asyncio.AbstractEventLoop) -> Votes:
     """`vote` made by so many asyncio tasks at a time, on `loop`."""
 
     async def crowd(votes: int, concurrency: int) -> Crowd:

@@ -20,8 +20,9 @@ from typing import TypeAlias
 from bench.engine.setup import MODES, require_whole, settings
 from bench.subject import Crowd, Votes, be_measured, serve
 from bench.workload import PROMPT
-from runtime import PlanError, PlanFuture, Planhub
+from runtime import PlanError, PlanFuture, Planhub, PlanResult
 from runtime.config import complete, parse
+from runtime.kernel import Future
 
 WITHIN_S = 120.0
 
@@ -40,7 +41,7 @@ class Runs:
     def one(self, ended: Callable[[], None]) -> None:
         began = time.perf_counter()
 
-        def note(future: PlanFuture) -> None:
+        def note(future: Future[PlanResult]) -> None:
             try:
                 result = future.get(timeout=0)
                 require_whole(result.status, len(result.calls), result.reasons, self.calls)
@@ -50,7 +51,7 @@ class Runs:
             finally:
                 ended()
 
-        self.begin().add_done_callback(note)  # type: ignore[arg-type]
+        self.begin().add_done_callback(note)
 
     @property
     def crowd(self) -> Crowd:
@@ -58,7 +59,7 @@ class Runs:
 
 
 def by_callbacks(begin: Begin, calls: int) -> Votes:
-    def votes(votes: int, concurrency: int) -> Crowd:
+    def make(votes: int, concurrency: int) -> Crowd:
         runs = Runs(begin, calls)
         to_begin, to_end = votes, votes
         all_ended = threading.Event()
@@ -82,11 +83,11 @@ def by_callbacks(begin: Begin, calls: int) -> Votes:
             raise TimeoutError(f"{to_end} runs have not ended in {WITHIN_S} s")
         return runs.crowd
 
-    return votes
+    return make
 
 
 def by_thread(begin: Begin, calls: int) -> Votes:
-    def votes(votes: int, concurrency: int) -> Crowd:
+    def make(votes: int, concurrency: int) -> Crowd:
         runs = Runs(begin, calls)
         places = threading.Semaphore(concurrency)
         for begun in range(votes + concurrency):
@@ -96,7 +97,7 @@ def by_thread(begin: Begin, calls: int) -> Votes:
                 runs.one(places.release)
         return runs.crowd
 
-    return votes
+    return make
 
 
 def main() -> None:

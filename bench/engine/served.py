@@ -23,7 +23,7 @@ from bench.client import Client
 from bench.cores import pin
 from bench.engine.frames import Pipeline
 from bench.engine.setup import MODES, plan_body, require_whole, written
-from bench.subject import allow_many_files, in_turn, serve
+from bench.subject import allow_many_files, by_tasks, serve
 
 START_S = 30.0
 STOP_S = 30.0
@@ -103,7 +103,7 @@ def main() -> None:
         more = ("--socket", f"unix:{path}") if how == "socket" else ()
         with server(written(vendor, folder), *more) as (process, url):
             vote = over_socket(path, loop) if more else over_http(url, loop)
-            serve(in_turn(vote, loop), process)
+            serve(by_tasks(vote, loop), process)
 
 
 if __name__ == "__main__":

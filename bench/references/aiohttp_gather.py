@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from bench.subject import be_measured, in_turn, serve
+from bench.subject import be_measured, by_tasks, serve
 from bench.workload import ASKED, JUDGE, KEY, VOTERS, body, to_judge
 
 
@@ -30,7 +30,7 @@ def main() -> None:
         texts = await asyncio.gather(*(text(session, url, body(name, ASKED)) for name in VOTERS))
         await text(session, url, body(JUDGE, to_judge(texts)))
 
-    serve(in_turn(vote, loop))
+    serve(by_tasks(vote, loop))
 
 
 if __name__ == "__main__":

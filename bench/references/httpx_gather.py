@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from bench.subject import be_measured, in_turn, serve
+from bench.subject import be_measured, by_tasks, serve
 from bench.workload import ASKED, JUDGE, KEY, VOTERS, body, to_judge
 
 WITHIN_S = 120.0
@@ -31,7 +31,7 @@ def main() -> None:
         texts = await asyncio.gather(*(text(client, url, body(name, ASKED)) for name in VOTERS))
         await text(client, url, body(JUDGE, to_judge(texts)))
 
-    serve(in_turn(vote, loop))
+    serve(by_tasks(vote, loop))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import uvloop
 from msgspec import json
 
 from bench.client import Answer, Client
-from bench.subject import be_measured, in_turn, serve
+from bench.subject import be_measured, by_tasks, serve
 from bench.workload import ASKED, JUDGE, KEY, VOTERS, body, to_judge
 
 
@@ -31,7 +31,7 @@ def main() -> None:
         texts = [text(answer) for answer in await asyncio.gather(*sent)]
         text(await (await client.post(json.encode(body(JUDGE, to_judge(texts))))))
 
-    serve(in_turn(vote, loop))
+    serve(by_tasks(vote, loop))
 
 
 if __name__ == "__main__":
