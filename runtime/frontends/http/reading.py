@@ -30,9 +30,8 @@ async def read_body(headers: Mapping[str, str], receive: Receive, most: int) -> 
     ClientDisconnect.  Of a body that is too long the rest is read and dropped, up to a bound: a
     client that is still sending when its connection is closed may never see the answer.
     """
-    too_large = BadRequest("request too large", code="too_large", http_status=413)
     if _declared_length(headers) > most + DROPPED_BYTES:
-        raise too_large
+        raise _too_large()
     chunks: list[bytes] = []
     size, more = 0, True
     try:
@@ -46,8 +45,12 @@ async def read_body(headers: Mapping[str, str], receive: Receive, most: int) -> 
         text = f"the body must arrive within {BODY_WITHIN_S:g} s"
         raise BadRequest(text, http_status=408) from error
     if size > most:
-        raise too_large
+        raise _too_large()
     return b"".join(chunks)
+
+
+def _too_large() -> BadRequest:
+    return BadRequest("request too large", code="too_large", http_status=413)
 
 
 async def _received(receive: Receive) -> tuple[bytes, bool]:

@@ -22,6 +22,7 @@ from starlette.applications import Starlette
 
 from runtime.frontends.admission import CannotServe, refuse_open_door
 from runtime.frontends.http.app import create_app
+from runtime.frontends.http.connection import Connection
 from runtime.frontends.http.waiting import Waiting
 from runtime.frontends.hub import Hub
 from runtime.keys import KeyRing
@@ -74,7 +75,7 @@ def uvicorn_config(app: Starlette) -> uvicorn.Config:
     """No access log, no headers of a proxy believed, no websockets; logging is the host's."""
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
