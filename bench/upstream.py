@@ -94,27 +94,44 @@ def verdict(labels: bytes) -> str:
     return json.dumps({"findings": findings, "comparison": "Equal. " * 40, "choice": named[0]})
 
 
-async def serve(port: int, delay_s: float) -> None:
+class Owner(asyncio.Protocol):
+    """Standard input, held open by whoever started this: its end is ours, however it came."""
+
+    def __init__(self) -> None:
+        self.gone = asyncio.Event()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.gone.set()
+
+
+async def serve(port: int, delay_s: float, *, owned: bool) -> None:
     pin(measured=False)
     allow_many_files()
     Vendor.delay_s = delay_s
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Vendor, "127.0.0.1", port, backlog=4096)
+    owner = Owner()
+    if owned:
+        await loop.connect_read_pipe(lambda: owner, sys.stdin)
     print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+    await owner.gone.wait()
+    server.close()
 
 
 @contextmanager
 def upstream(delay_ms: float = 0.0) -> Iterator[str]:
     """Runs one in a process of its own; gives its base URL."""
     command = [sys.executable, "-m", "bench.upstream", "--delay-ms", str(delay_ms)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    command.append("--owned")
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
     assert process.stdout is not None
     try:
         yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
     finally:
         process.terminate()
         process.wait(10)
+        process.stdin.close()
         process.stdout.close()
 
 
@@ -122,8 +139,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--delay-ms", type=float, default=0.0)
+    parser.add_argument("--owned", action="store_true", help="ends with its standard input")
     given = parser.parse_args()
-    uvloop.run(serve(given.port, given.delay_ms / 1000))
+    uvloop.run(serve(given.port, given.delay_ms / 1000, owned=given.owned))
 
 
 if __name__ == "__main__":
