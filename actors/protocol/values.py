@@ -149,6 +149,15 @@ class Order(Struct, frozen=True, gc=False, array_like=True):
     wanted: bool = False
     idempotency_key: str | None = None
     body_hash: bytes = b""
+    early_stop: bool = False
+    second_look: bool = False
+    judges: int = 1
+    decide: Literal["judge", "majority"] = "judge"
+    rubric: tuple[str, ...] = ()
+    wait: Literal["all", "quorum"] = "all"
+    hedge: bool = False
+    stop: Literal["never", "converged"] = "never"
+    keep_best: bool = False
 
 
 class RunCost(Struct, frozen=True, gc=False, array_like=True):

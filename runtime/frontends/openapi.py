@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from runtime.frontends.listing import ModelEntry
 from runtime.frontends.wire import ErrorBody, PlanRequest, PlanResult
+from runtime.frontends.wire.requests import PENDING
 
 REF = "#/components/schemas/{name}"
 
@@ -163,6 +164,8 @@ def _schemas() -> dict[str, Any]:
     }
     for form in schemas["ChatMessage"]["properties"]["content"]["anyOf"]:
         form["minLength" if form["type"] == "string" else "minItems"] = 1
+    for option in PENDING:
+        del schemas["Orchestration"]["properties"][option]
     schemas["PlanRequest"]["properties"]["dry_run"] = {"enum": [False, None], "default": None}
     schemas["PlanResult"]["properties"]["response"] = {
         "oneOf": [{"$ref": REF.format(name=shape.__name__)} for shape in _RESPONSES]

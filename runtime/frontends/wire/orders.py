@@ -102,6 +102,15 @@ def to_order(
         limit_nano=limits[0],
         key_limit_nano=key_limit_nano,
         limited=limits != (None, None, None),
+        early_stop=_given(False, wants.early_stop, defaults.early_stop),
+        second_look=_given(False, wants.second_look, defaults.second_look),
+        judges=_given(1, wants.judges, defaults.judges),
+        decide=_given("judge", wants.decide, defaults.decide),
+        rubric=tuple(_given([], wants.rubric, defaults.rubric)),
+        wait=_given("all", wants.wait, defaults.wait),
+        hedge=_given(False, wants.hedge, defaults.hedge),
+        stop=_given("never", wants.stop, defaults.stop),
+        keep_best=_given(False, wants.keep_best, defaults.keep_best),
         strip_think=bool(request.output_format and request.output_format.strip_think),
     )
 

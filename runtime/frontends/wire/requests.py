@@ -8,6 +8,7 @@ unknown fields, messages, iterations, mode, the rest.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, NoReturn, TypeAlias
 
 import msgspec
@@ -22,6 +23,9 @@ Iterations: TypeAlias = Annotated[int, Meta(ge=0, le=10)]
 Weight: TypeAlias = Annotated[int, Meta(ge=0, le=10)]
 Voters: TypeAlias = Annotated[int, Meta(ge=1, le=10)]
 VoterIds: TypeAlias = Annotated[list[str], Meta(max_length=10)]
+Judges: TypeAlias = Annotated[int, Meta(ge=1, le=5)]
+Criterion: TypeAlias = Annotated[str, Meta(min_length=1, max_length=500)]
+Rubric: TypeAlias = Annotated[list[Criterion], Meta(min_length=1, max_length=10)]
 Seed: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 OnPartial: TypeAlias = Literal["accept", "refill", "fail"]
 Schema: TypeAlias = dict[str, Any] | str
@@ -82,6 +86,15 @@ class Orchestration(_Part, frozen=True, kw_only=True):
     voter_model_ids: VoterIds | None = None
     on_partial: OnPartial | None = None
     seed: Seed | None = None
+    early_stop: bool | None = None
+    second_look: bool | None = None
+    judges: Judges | None = None
+    decide: Literal["judge", "majority"] | None = None
+    rubric: Rubric | None = None
+    wait: Literal["all", "quorum"] | None = None
+    hedge: bool | None = None
+    stop: Literal["never", "converged"] | None = None
+    keep_best: bool | None = None
 
 
 class Policy(_Part, frozen=True, kw_only=True):
@@ -146,6 +159,7 @@ def decode_map(body: bytes) -> PlanRequest:
 def _passed(request: PlanRequest) -> PlanRequest:
     """The request, after the checks that its types do not make."""
     _refuse_true(dry_run=request.dry_run)
+    _refuse_pending(lambda name: getattr(request.wants, name))
     if request.request is None or not request.request.messages:
         raise BadRequest("messages required", code="messages_required")
     _check_texts(request.request.messages)
@@ -198,6 +212,18 @@ def _part_of(name: str) -> str:
     raise BadRequest(f"unknown field: {name}", code="unknown_field")
 
 
+PENDING: tuple[str, ...] = (
+    "early_stop", "second_look", "judges", "decide", "rubric", "wait", "hedge", "stop", "keep_best",
+)  # fmt: skip
+"""Options that nobody carries out yet: refused, never accepted and ignored."""
+
+
+def _refuse_pending(value_of: Callable[[str], Any]) -> None:
+    for name in PENDING:
+        if value_of(name) is not None:
+            raise BadRequest(f"unknown field: orchestration.{name}", code="unknown_field")
+
+
 def _refuse_true(**switches: Any) -> None:
     for name, value in switches.items():
         if value is True:
@@ -227,6 +253,7 @@ def _complain(data: Any) -> NoReturn:
     if not isinstance(data, dict):
         raise BadRequest(f"body must be an object, got {show(data)}")
     _refuse_true(dry_run=data.get("dry_run"))
+    _refuse_pending(lambda name: _get(data, "orchestration", name))
     _complain_of_parts(data)
     if (path := unknown_field(data, PlanRequest)) is not None:
         raise BadRequest(f"unknown field: {path}", code="unknown_field")
