@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from random import SystemRandom
+from random import Random
 from typing import Any
 
 import trio
@@ -104,7 +104,7 @@ class Engine:
         self._naming = threading.Lock()
         self._remembered = Remembered()
         self._interrupted: list[Course] = []
-        self._random = SystemRandom()
+        self._random = Random()
         self.system = System(
             clock=time.monotonic,
             wall=time.time,
@@ -434,18 +434,23 @@ class Engine:
     def _start_run(
         self, course: Course, on_event: OnEvent | None = None, watched: bool = False
     ) -> RunFuture:
+        future = RunFuture(course.order.run, self.system.home, self.cancel)
+        self.runs.begin(future, course.order, on_event, watched=watched)
+        self.system.here(partial(self._launch, course, time.monotonic()))
+        return future
+
+    def _launch(self, course: Course, begun: float) -> None:
+        """On the system's thread, in one call: each one handed over may wake that thread."""
         order, steps, records, attempts = astuple(course)
         run = order.run
-        future = RunFuture(run, self.system.home, self.cancel)
-        self.runs.begin(future, order, on_event, watched=watched)
-        self.system.spawn(orchestrator(run))
+        with suppress(ActorStopped):  # the ask says so to whoever waits
+            self.system.spawn(orchestrator(run))
         asked: Future[Any] = self.system.ask(
             run_address(run),
             lambda me: Begin(me, run, order, steps, records, attempts),
             order.latency_s + PATIENCE_S,
         )
-        asked.add_done_callback(partial(self._ended, order, time.monotonic()))
-        return future
+        asked.add_done_callback(partial(self._ended, order, begun))
 
     def _ended(self, order: Order, begun: float, asked: Future[Any]) -> None:
         """The end of a run: what its orchestrator said, or what became of it instead."""

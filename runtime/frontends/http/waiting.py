@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from contextlib import suppress
 
 from runtime.frontends.hub import RunFuture
@@ -13,7 +12,7 @@ class Waiting:
     """Used on the server's loop."""
 
     def __init__(self) -> None:
-        self.runs: Counter[str] = Counter()
+        self.runs: dict[str, int] = {}
         """How many wait for each."""
         self._changed = asyncio.Event()
 
@@ -21,12 +20,11 @@ class Waiting:
         return f"<Waiting for {len(self.runs)} runs>"
 
     def begun(self, run_id: str) -> None:
-        self.runs[run_id] += 1
+        self.runs[run_id] = self.runs.get(run_id, 0) + 1
 
     def ended(self, run_id: str) -> None:
-        self.runs[run_id] -= 1
-        if self.runs[run_id] <= 0:
-            del self.runs[run_id]
+        if others := self.runs.pop(run_id) - 1:
+            self.runs[run_id] = others
         self._changed.set()
 
     def until_settled(self, future: RunFuture) -> None:
