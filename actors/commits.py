@@ -1,8 +1,7 @@
 """The ledger's writes on their way to storage: one commit in flight, the rest gather behind it.
 
 A batch goes out at once when somebody waits for it, and otherwise a few milliseconds after its
-first write: until then the lease answers for what it holds.  What is collected for a run waits
-longer, for its end (:mod:`actors.bundles`).  The order of a run's writes is never changed.
+first write: until then the lease answers for what it holds.  The order of writes is never changed.
 
 When a commit fails, its leases are off and whoever waited for money is handed back to be refused.
 Everything else has happened and must not be lost: it goes first into the next batch, which is sent
@@ -17,7 +16,6 @@ from typing import TypeGuard
 
 from actors.addresses import STORAGE
 from actors.base import Context, Message
-from actors.bundles import Bundles
 from actors.domain.balance import Balance
 from actors.protocol import (
     Admit,
@@ -33,9 +31,6 @@ from actors.protocol import (
 )
 
 GATHER_S = 0.005
-COLLECT_S = 0.25
-"""How often is looked for what has been collected long enough: it waits twice that at most."""
-
 WRITES_PER_COMMIT = 512
 PAUSE_S = 0.1
 PAUSE_MAX_S = 5.0
@@ -45,10 +40,6 @@ LATE_S = 5.0
 
 class GatherOver(Message, frozen=True, gc=False):
     """Writes that nobody waits for have gathered long enough."""
-
-
-class BundlesDue(Message, frozen=True, gc=False):
-    """Some runs have collected long enough."""
 
 
 class PauseOver(Message, frozen=True, gc=False):
@@ -81,12 +72,10 @@ class Commits:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._gathering = Batch()
-        self._bundles = Bundles()
         self._in_flight: Batch | None = None
         self._ticket = ""
         self._count = 0
         self._armed = False
-        self._looking = False
         self._pause = PAUSE_S
         self.epoch = 0
         self.failing = False
@@ -100,23 +89,12 @@ class Commits:
 
     @property
     def idle(self) -> bool:
-        return self._in_flight is None and self._gathering.empty and not self._bundles
+        return self._in_flight is None and self._gathering.empty
 
     # --- what is to be written ---
 
     def write(self, write: Write) -> None:
         self._gathering.writes.append(write)
-
-    def collect(self, run: str, write: Write) -> None:
-        """To be written when the run ends, or takes its time; the first is its beginning."""
-        self._bundles.add(run, write, self._ctx.now())
-        if not self._looking:
-            self._looking = True
-            self._ctx.after(COLLECT_S, BundlesDue())
-
-    def release(self, run: str) -> None:
-        """What was collected for a run is to be written now."""
-        self._gathering.writes += self._bundles.take(run)
 
     def lease(self, balance: Balance, amount: int) -> None:
         self.write(LeaseTaken(balance.owner, balance.window, amount, balance.limit))
@@ -147,13 +125,9 @@ class Commits:
     def flush_all(self, *, orderly: bool) -> None:
         """Sends everything, for the last time.
 
-        But nothing that goes on from a batch that storage may have failed over: a journal has no
-        gaps.
+        But nothing after a batch that storage may have failed over: a journal has no gaps.
         """
-        if not orderly and self._in_flight is not None:
-            self._gathering = Batch()
-        self._gathering.writes += self._bundles.take_all()
-        if self.epoch and self._gathering.writes:
+        if self.epoch and self._gathering.writes and (orderly or self._in_flight is None):
             self._send()
 
     # --- what becomes of it ---
@@ -174,16 +148,6 @@ class Commits:
     def gather_over(self) -> None:
         self._armed = False
         self._gathering.due = True
-
-    def bundles_due(self) -> list[str]:
-        """The runs for which nothing is to be collected any more."""
-        runs = self._bundles.since(self._ctx.now() - COLLECT_S)
-        for run in runs:
-            self.release(run)
-        self._looking = len(self._bundles) > 0
-        if self._looking:
-            self._ctx.after(COLLECT_S, BundlesDue())
-        return runs
 
     def committed(self, committed: Committed) -> Batch | None:
         """The batch that is durable now."""

@@ -26,7 +26,7 @@ from msgspec.structs import replace
 
 from actors.addresses import run_address, run_at
 from actors.base import Actor, Context, Down, Message
-from actors.commits import BundlesDue, Commits, GatherOver, PauseOver
+from actors.commits import Commits, GatherOver, PauseOver
 from actors.domain import entries
 from actors.domain.accounts import Books, Hold, RunAccounts, Short
 from actors.domain.balance import Balance
@@ -55,7 +55,6 @@ from actors.protocol import (
     Settle,
     Step,
     StepTaken,
-    Write,
 )
 from actors.waiting import Asked, Line, WaitOver
 
@@ -70,7 +69,7 @@ class LookAround(Message, frozen=True, gc=False):
     """Time to return what is leased in vain, and to see who has waited too long for storage."""
 
 
-_Received: TypeAlias = LedgerMessage | GatherOver | BundlesDue | PauseOver | WaitOver | LookAround
+_Received: TypeAlias = LedgerMessage | GatherOver | PauseOver | WaitOver | LookAround
 
 
 class CostLedger(Actor):
@@ -90,7 +89,7 @@ class CostLedger(Actor):
         self._books = Books(limit_nano)
         self._commits = Commits(ctx)
         self._line = Line(ctx)
-        self._recorded: dict[str, bool] = {}
+        self._recorded: set[str] = set()
         self._inherited: set[str] = set()
         self._closed_before: set[str] = set()
         self._looking = False
@@ -140,8 +139,6 @@ class CostLedger(Actor):
                 self._down(message)
             case GatherOver():
                 self._commits.gather_over()
-            case BundlesDue():
-                self._recorded |= dict.fromkeys(self._commits.bundles_due(), True)
             case PauseOver():
                 self._commits.pause_over()
                 self._serve_line()
@@ -203,7 +200,7 @@ class CostLedger(Actor):
         if isinstance(asked, Admit):
             self._record(asked)
         elif isinstance(held, Hold):
-            self._write(held.run.id, entries.reserved(held))
+            self._commits.write(entries.reserved(held))
         covered = not (isinstance(asked, Admit) and asked.order.wanted)
         for balance in held.shared:
             if amount := balance.lease_more():
@@ -220,15 +217,8 @@ class CostLedger(Actor):
 
     def _record(self, admit: Admit) -> None:
         if admit.ticket not in self._recorded:
-            self._recorded[admit.ticket] = admit.order.wanted
-            self._write(admit.ticket, RunBegan(admit.order, self.ctx.wall(), admit.steps))
-
-    def _write(self, run: str, write: Write) -> None:
-        """At once for a run that is wanted, or takes its time, or is not on record any more."""
-        if self._recorded.get(run, True):
-            self._commits.write(write)
-        else:
-            self._commits.collect(run, write)
+            self._recorded.add(admit.ticket)
+            self._commits.write(RunBegan(admit.order, self.ctx.wall(), admit.steps))
 
     def _answer(self, asked: Asked) -> None:
         """Says yes, unless the hold is gone by now."""
@@ -286,25 +276,22 @@ class CostLedger(Actor):
             return
         self._overruns += cost > hold.amount
         call = call if cost == call.cost_nano else replace(call, cost_nano=cost)
-        self._write(settle.run, entries.settled(hold, call, settle.text, self.ctx.wall()))
+        self._commits.write(entries.settled(hold, call, settle.text, self.ctx.wall()))
         for step in settle.steps:
-            self._write(settle.run, StepTaken(settle.run, step))
+            self._commits.write(StepTaken(settle.run, step))
         self._serve_line()
 
     def _journal(self, run: str, steps: tuple[Step, ...]) -> None:
         """Of a run that was never begun, or has ended, nothing is kept."""
         if run in self._recorded:
             for step in steps:
-                self._write(run, StepTaken(run, step))
+                self._commits.write(StepTaken(run, step))
 
     def _release(self, release: Release) -> None:
         self._send_away(release.ticket)
-        self._give_back(release.ticket)
+        if self._books.release(release.ticket) is not None:
+            self._commits.write(AttemptReleased(release.ticket))
         self._serve_line()
-
-    def _give_back(self, attempt: str) -> None:
-        if (hold := self._books.release(attempt)) is not None:
-            self._write(hold.run.id, AttemptReleased(attempt))
 
     # --- the end of runs ---
 
@@ -337,15 +324,14 @@ class CostLedger(Actor):
 
     def _charge_in_full(self, hold: Hold) -> None:
         self._books.settle(hold.asked.ticket, hold.amount)
-        self._write(hold.run.id, entries.uncertain(hold, self.ctx.wall()))
+        self._commits.write(entries.uncertain(hold, self.ctx.wall()))
 
     def _close_run(self, run: str, status: str, body: bytes, http_status: int) -> None:
         self._send_away(run, run)
         if (accounts := self._books.runs.get(run)) is not None:
             for hold in self._books.end(accounts):
-                self._write(run, AttemptReleased(hold.asked.ticket))
-        self._commits.release(run)
-        self._recorded.pop(run, None)
+                self._commits.write(AttemptReleased(hold.asked.ticket))
+        self._recorded.discard(run)
         self._inherited.discard(run)
         if not self._commits.epoch:
             self._closed_before.add(run)
@@ -390,8 +376,8 @@ class CostLedger(Actor):
         if isinstance(asked, Admit):
             if (run := self._books.runs.get(asked.ticket)) is not None:
                 self._books.end(run)
-        else:
-            self._give_back(asked.ticket)
+        elif self._books.release(asked.ticket) is not None:
+            self._commits.write(AttemptReleased(asked.ticket))
         self._refuse(asked, Short(0, (), None))
 
     # --- housekeeping ---

@@ -13,10 +13,9 @@ memory.py      the same actor without a disk, and remembered.py its journal
 migrations/    the schema, step by step
 
 What a crash costs.  A reservation is answered as soon as the ledger's leases cover it, before its
-own row is durable; of a run that nobody would carry on, nothing is written before it ends or half a
-second has passed.  So a call may be on its way, or have been settled, of which the database knows
-nothing but the lease that covers it.  On the next start every attempt with a row and without an
-outcome is charged its full hold, and what is leased beyond that is charged too, under the attempt
+own row is durable.  So a call may be on its way of which the database knows nothing but the lease
+that covers it.  On the next start every attempt with a row and without an outcome is charged its
+full hold, and what is leased beyond that is charged too, under the attempt
 `lease:<account>:<month>:<epoch>`.  Both are marked uncertain until `reports.settle_uncertain`
 corrects them: rather too much is counted as spent than too little.  A ledger that ends in order,
 or merely runs out of work, has returned its leases, and nothing is uncertain.

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from actors.base import Command, Down, Message
-from actors.commits import COLLECT_S
 from actors.cost_ledger import CostLedger
 from actors.domain.model import Usage
 from actors.protocol import (
@@ -134,10 +133,6 @@ class Desk:
         ):
             answers += self.store() if self.inbox else self.wait(0.005)
         return answers
-
-    def linger(self) -> list[Message]:
-        """Longer than anything is collected before it is written; then as `store_all`."""
-        return [*self.wait(COLLECT_S), *self.wait(COLLECT_S), *self.store_all()]
 
     def wait(self, seconds: float) -> list[Message]:
         return [answer for due in self.context.advance(seconds) for answer in self.tell(due)]

@@ -30,11 +30,9 @@ from tests.actors.desk import Desk
 NOVEMBER = 1_793_491_200.0
 
 
-def admitted(
-    desk: Desk, run: str, want: int, least: int | None = None, *, wanted: bool = False
-) -> None:
+def admitted(desk: Desk, run: str, want: int, least: int | None = None) -> None:
     """Opens a run whose lease is durable."""
-    desk.admit(run, want, least, wanted=wanted)
+    desk.admit(run, want, least)
     desk.store_all()
 
 
@@ -51,7 +49,7 @@ def test_a_run_is_admitted_once_its_lease_is_durable() -> None:
     desk = Desk(1000)
     assert desk.admit("a", 300, 100) == []
     assert desk.store() == [Admitted("a", 300)]
-    assert [type(write) for write in desk.written] == [LeaseTaken]
+    assert [type(write) for write in desk.written] == [RunBegan, LeaseTaken]
     assert desk.stored() == (0, 300)
 
 
@@ -149,8 +147,8 @@ def test_what_is_spent_refuses_at_once() -> None:
     desk.settle("a.1", 80)
     assert desk.admit("b", 60, 30) == [Refused("b", "installation", 100, 80, 0, 30)]
     desk.end("b")
-    desk.linger()
-    assert [write.order.run for write in desk.writes(RunBegan)] == ["b", "a"]
+    desk.store_all()
+    assert [write.order.run for write in desk.writes(RunBegan)] == ["a", "b"]
     assert [write.run for write in desk.writes(RunClosed)] == ["b"]
 
 
@@ -285,7 +283,7 @@ def test_a_hold_becomes_its_cost_with_its_outcome() -> None:
     desk.reserve("a.1", 100)
     desk.settle("a.1", 30)
     assert desk.figures() == (30, 0)
-    desk.linger()
+    desk.store_all()
     (settled,) = desk.writes(AttemptSettled)
     assert (settled.call.cost_nano, settled.text, settled.held_nano) == (30, "an answer", 100)
     assert settled.charged == (("installation", "2026-09"),)
@@ -300,7 +298,7 @@ def test_settling_twice_or_without_a_hold_changes_nothing_and_is_counted() -> No
     desk.settle("a.1", 30)
     desk.settle("a.1", 30)
     desk.settle("a.9", 30)
-    desk.linger()
+    desk.store_all()
     assert desk.figures() == (30, 0)
     assert len(desk.writes(AttemptSettled)) == 1
     assert desk.accounts().unknown_settlements == 2
@@ -312,7 +310,7 @@ def test_an_overrun_is_settled_in_full_counted_and_closes_the_limit() -> None:
     admitted(desk, "a", 50)
     desk.reserve("a.1", 50)
     desk.settle("a.1", 120)
-    desk.linger()
+    desk.store_all()
     assert desk.figures() == (120, 0)
     assert desk.accounts().overruns == 1
     assert desk.admit("b", 1) == [Refused("b", "installation", 100, 120, 0, 1)]
@@ -326,7 +324,7 @@ def test_no_bill_gives_money_back() -> None:
     desk.reserve("a.2", 20)
     desk.settle("a.1", -(10**9))
     desk.settle("a.2", 10**30 % 2**63)
-    desk.linger()
+    desk.store_all()
     assert [write.call.cost_nano for write in desk.writes(AttemptSettled)] == [0, 10**15]
 
 
@@ -335,10 +333,9 @@ def test_a_released_hold_leaves_no_trace_of_money() -> None:
     desk = Desk(100)
     admitted(desk, "a", 100)
     desk.reserve("a.1", 100)
-    desk.linger()
     desk.release("a.1")
     desk.release("a.1")
-    desk.linger()
+    desk.store_all()
     assert desk.figures() == (0, 0)
     assert desk.writes(AttemptReleased) == [AttemptReleased("a.1")]
 
@@ -405,7 +402,7 @@ def test_an_orchestrator_that_crashed_is_charged_what_may_have_been_sent() -> No
         60,
         "gpt",
     )
-    assert desk.writes(AttemptReserved) == desk.writes(AttemptReleased) == []
+    assert desk.writes(AttemptReleased) == [AttemptReleased("a.2")]
     assert desk.figures() == (60, 0)
     desk.settle("a.1", 10)
     assert desk.accounts().unknown_settlements == 1
@@ -691,7 +688,7 @@ def test_what_a_run_sends_that_may_be_carried_on_is_written_down_before() -> Non
 def test_nothing_follows_a_commit_that_storage_fell_over() -> None:
     """What was in flight may be lost; a journal that goes on behind it would have a gap."""
     desk = Desk(10_000)
-    admitted(desk, "a", 100, wanted=True)
+    admitted(desk, "a", 100)
     desk.reserve("a.1", 40)
     desk.wait(0.005)
     assert desk.inbox
@@ -705,7 +702,7 @@ def test_nothing_follows_a_commit_that_storage_fell_over() -> None:
 def test_a_run_that_waited_while_storage_fails_is_closed_too() -> None:
     """A refusal begins a run in the journal; then its end belongs there as well."""
     desk = Desk(100)
-    admitted(desk, "a", 100, wanted=True)
+    admitted(desk, "a", 100)
     desk.admit("b", 50)
     desk.reserve("a.1", 40)
     desk.wait(0.005)
@@ -721,7 +718,7 @@ def test_a_run_that_waited_while_storage_fails_is_closed_too() -> None:
 def test_writes_nobody_waits_for_gather_a_little() -> None:
     """One commit for all of them, a few milliseconds later."""
     desk = Desk(10_000)
-    admitted(desk, "a", 100, wanted=True)
+    admitted(desk, "a", 100)
     desk.reserve("a.1", 40)
     desk.settle("a.1", 30)
     assert not desk.inbox
