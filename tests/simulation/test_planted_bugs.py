@@ -6,7 +6,7 @@ bug                        seed  what is seen
 settle_twice                   0 an attempt is settled twice
 forget_a_release               0 the installation holds more than its holds
 check_then_act                 0 spent + held > limit
-hold_a_guess                   1 spent + held > limit
+hold_a_guess                   0 spent + held > limit
 forget_the_pot                 0 the installation holds more than its holds
 lose_messages_on_restart       4 a pool has lost messages
 reserve_before_the_lease       2 more is held than leased
@@ -35,7 +35,7 @@ FIRST_SEEN = {
     "settle_twice": (0, "is settled twice"),
     "forget_a_release": (0, "holds"),
     "check_then_act": (0, "spent +"),
-    "hold_a_guess": (1, "spent +"),
+    "hold_a_guess": (0, "spent +"),
     "forget_the_pot": (0, "holds"),
     "lose_messages_on_restart": (4, "has lost messages"),
     "reserve_before_the_lease": (2, "is held than leased"),
