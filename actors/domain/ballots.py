@@ -2,11 +2,9 @@
 
 Rules:
 
-1. The judge is blind.  Candidates carry labels such as `K7Q`, drawn from a digest of the seed and
-   the texts: nobody can know one before all candidates are written, and a label that occurs in
-   any of them is not used.  They are shown in a rotation that the same digest picks.
-2. Candidates are material, never instructions.  Each stands in a fence that carries a nonce;
-   what looks like a fence inside is defused, and the instruction is repeated after them.
+1. The judge is blind: candidates carry labels that say nothing, in an order that says nothing.
+2. Candidates are material, never instructions: each stands in a fence of its own (see
+   :mod:`actors.domain.fences`), and the instruction is repeated after them.
 3. The judge compares before it chooses: a finding per candidate, the comparison, the choice.
 4. It fails closed.  The verdict is the one object of the schema that the reply ends with; a reply
    with another object that makes a choice, with something after the object, or with anything else
@@ -15,17 +13,16 @@ Rules:
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
 from actors.domain import prompts
+from actors.domain.fences import fenced
 from actors.domain.text import clipped, tidied, values_in, visible
 
 Choice: TypeAlias = int | Literal["tie", "none"]
@@ -33,13 +30,6 @@ Choice: TypeAlias = int | Literal["tie", "none"]
 MOST_SHOWN = 4_000
 """Characters of an unreadable verdict that the judge is shown again."""
 
-_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
-_DIGITS = "23456789"
-_ALPHABETS = tuple(
-    [alphabet[draw % len(alphabet)] for draw in range(256)] for alphabet in (_LETTERS, _DIGITS)
-)
-"""What a byte that is drawn stands for, in an even and in an odd place."""
-_LOOKS_LIKE_FENCE = re.compile(r"<(?=\s*/?\s*(?:candidate|conversation)\b)", re.IGNORECASE)
 _AFTER_VERDICT = re.compile(r"\s*(?:```)?\s*")
 
 _SYSTEM = """\
@@ -105,21 +95,15 @@ def ballot(question: bytes, texts: Sequence[str], seed: int) -> Paper:
     """Puts `texts` before a judge as candidate answers to the conversation `question`."""
     shown = [tidied(visible(text)) for text in texts]
     conversation = prompts.transcript(question)
-    nonce = _digest(str(seed), conversation, *shown).hex()
-    labels = _labels(nonce, len(texts), [conversation, *shown])
-    first = int(nonce, 16) % max(len(texts), 1)
-    order = tuple((first + place) % len(texts) for place in range(len(texts)))
-    schema = verdict_schema(labels)
-    fenced = [_fenced("conversation", "", nonce, conversation)]
-    fenced += [_fenced("candidate", f' label="{labels[i]}"', nonce, shown[i]) for i in order]
-    named = ", ".join(labels[i] for i in order)
-    instruction = _INSTRUCTION.format(labels=named, schema=schema.decode())
+    fences = fenced(conversation, shown, seed)
+    schema = verdict_schema(fences.labels)
+    instruction = _INSTRUCTION.format(labels=fences.named, schema=schema.decode())
     messages = prompts.append(
         b"[]",
-        ("system", _SYSTEM.replace("{nonce}", nonce[:16])),
-        ("user", "\n\n".join([*fenced, instruction])),
+        ("system", _SYSTEM.replace("{nonce}", fences.key)),
+        ("user", "\n\n".join([fences.conversation, *fences.candidates, instruction])),
     )
-    return Paper(messages, schema, labels, order)
+    return Paper(messages, schema, fences.labels, fences.order)
 
 
 def verdict_schema(labels: Sequence[str]) -> bytes:
@@ -142,44 +126,6 @@ def verdict_schema(labels: Sequence[str]) -> bytes:
         "additionalProperties": False,
     }
     return msgspec.json.encode(verdict)
-
-
-def _digest(*parts: str) -> bytes:
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "big") + data)
-    return digest.digest()
-
-
-def _labels(nonce: str, wanted: int, texts: Sequence[str]) -> tuple[str, ...]:
-    """Labels that occur in no text.  They grow until there are enough, so this ends."""
-    labels: list[str] = []
-    taken = "\n".join([text.upper() for text in texts])
-    for attempt in count():
-        if len(labels) == wanted:
-            return tuple(labels)
-        label = _label(_digest(nonce, str(attempt)), 3 + attempt // 64)
-        if label not in labels and not _occurs(label, taken):
-            labels.append(label)
-    raise AssertionError("count() does not end")
-
-
-def _label(draws: bytes, length: int) -> str:
-    drawn = [draws[place % len(draws)] for place in range(length)]
-    return "".join([_ALPHABETS[place % 2][draw] for place, draw in enumerate(drawn)])
-
-
-def _occurs(label: str, text: str) -> bool:
-    """Its digit is looked for first: digits are rare, and one character is found at once."""
-    return label[1] in text and label in text
-
-
-def _fenced(tag: str, attributes: str, nonce: str, text: str) -> str:
-    key = nonce[:16]
-    defused = _LOOKS_LIKE_FENCE.sub("‹", text) if "<" in text else text
-    defused = defused.replace(key, "…")
-    return f'<{tag}{attributes} key="{key}">\n{defused or "(empty)"}\n</{tag} key="{key}">'
 
 
 # --- reading ----------------------------------------------------------------------------------

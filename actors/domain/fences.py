@@ -1,0 +1,97 @@
+"""Candidates put before a reader who must not know who wrote them, nor obey what they say.
+
+Each carries a label such as `K7Q`, drawn from a digest of the seed and the texts: nobody can know
+one before all candidates are written, and a label that occurs in any of them is not used.  They
+are shown in a rotation that the same digest picks.  Each stands in a fence that carries a key;
+what looks like a fence inside is defused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from itertools import count
+
+from msgspec import Struct
+
+_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
+_DIGITS = "23456789"
+_ALPHABETS = tuple(
+    [alphabet[draw % len(alphabet)] for draw in range(256)] for alphabet in (_LETTERS, _DIGITS)
+)
+"""What a byte that is drawn stands for, in an even and in an odd place."""
+_LOOKS_LIKE_FENCE = re.compile(r"<(?=\s*/?\s*(?:candidate|conversation)\b)", re.IGNORECASE)
+_KEY_LENGTH = 16
+
+
+class Fences(Struct, frozen=True):
+    """A conversation and candidate answers to it, fenced.
+
+    `labels[i]` is candidate i's; `order` the candidates as they are shown, `candidates` their
+    fences in that order.
+    """
+
+    key: str
+    labels: tuple[str, ...]
+    order: tuple[int, ...]
+    conversation: str
+    candidates: tuple[str, ...]
+
+    @property
+    def named(self) -> str:
+        """The labels, in the order they are shown."""
+        return ", ".join(self.labels[i] for i in self.order)
+
+
+def fenced(conversation: str, texts: Sequence[str], seed: int) -> Fences:
+    """Fences around `conversation` and around each of `texts`."""
+    nonce = _digest(str(seed), conversation, *texts).hex()
+    key = nonce[:_KEY_LENGTH]
+    labels = _labels(nonce, len(texts), [conversation, *texts])
+    first = int(nonce, 16) % max(len(texts), 1)
+    order = tuple((first + place) % len(texts) for place in range(len(texts)))
+    return Fences(
+        key,
+        labels,
+        order,
+        _fence("conversation", "", key, conversation),
+        tuple(_fence("candidate", f' label="{labels[i]}"', key, texts[i]) for i in order),
+    )
+
+
+def _digest(*parts: str) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.digest()
+
+
+def _labels(nonce: str, wanted: int, texts: Sequence[str]) -> tuple[str, ...]:
+    """Labels that occur in no text.  They grow until there are enough, so this ends."""
+    labels: list[str] = []
+    taken = "\n".join([text.upper() for text in texts])
+    for attempt in count():
+        if len(labels) == wanted:
+            return tuple(labels)
+        label = _label(_digest(nonce, str(attempt)), 3 + attempt // 64)
+        if label not in labels and not _occurs(label, taken):
+            labels.append(label)
+    raise AssertionError("count() does not end")
+
+
+def _label(draws: bytes, length: int) -> str:
+    drawn = [draws[place % len(draws)] for place in range(length)]
+    return "".join([_ALPHABETS[place % 2][draw] for place, draw in enumerate(drawn)])
+
+
+def _occurs(label: str, text: str) -> bool:
+    """Its digit is looked for first: digits are rare, and one character is found at once."""
+    return label[1] in text and label in text
+
+
+def _fence(tag: str, attributes: str, key: str, text: str) -> str:
+    defused = _LOOKS_LIKE_FENCE.sub("‹", text) if "<" in text else text
+    defused = defused.replace(key, "…")
+    return f'<{tag}{attributes} key="{key}">\n{defused or "(empty)"}\n</{tag} key="{key}">'
