@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from actors.errors import BadRequest
+from runtime.frontends.http.promptness import within
 from runtime.names import check_name
 
 BODY_WITHIN_S = 60.0
@@ -32,18 +32,21 @@ async def read_body(headers: Mapping[str, str], receive: Receive, most: int) -> 
     """
     if _declared_length(headers) > most + DROPPED_BYTES:
         raise _too_large()
-    chunks: list[bytes] = []
-    size, more = 0, True
     try:
-        async with asyncio.timeout(BODY_WITHIN_S):
-            while more and size <= most + DROPPED_BYTES:
-                chunk, more = await _received(receive)
-                size += len(chunk)
-                if size <= most:
-                    chunks.append(chunk)
+        return await within(BODY_WITHIN_S, _gathered(receive, most))
     except TimeoutError as error:
         text = f"the body must arrive within {BODY_WITHIN_S:g} s"
         raise BadRequest(text, http_status=408) from error
+
+
+async def _gathered(receive: Receive, most: int) -> bytes:
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more and size <= most + DROPPED_BYTES:
+        chunk, more = await _received(receive)
+        size += len(chunk)
+        if size <= most:
+            chunks.append(chunk)
     if size > most:
         raise _too_large()
     return b"".join(chunks)

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from runtime.frontends.admission import CannotServe
-from runtime.frontends.http import create_app, serve
+from runtime.frontends.http import create_app, reading, serve
 from runtime.frontends.http.serving import DrainingServer, _bind
 from tests.runtime.frontends.fake_hub import ANSWER, FakeHub, body
 
@@ -107,6 +107,23 @@ def test_an_impossible_length_is_refused_unread() -> None:
     ):
         client.sendall(head.encode())
         assert client.recv(1_000).startswith(b"HTTP/1.1 413")
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither when nothing of it came, nor when it stops on the way."""
+    monkeypatch.setattr(reading, "BODY_WITHIN_S", 0.05)
+    head = (
+        "POST /v1/plan HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        "content-length: 100\r\n\r\n"
+    )
+    with served(FakeHub()) as at:
+        for begun in ("", '{"request":'):
+            with socket.create_connection(("127.0.0.1", at.port), WITHIN_S) as client:
+                client.sendall((head + begun).encode())
+                answer = b"".join(iter(lambda: client.recv(1_000), b""))
+            assert answer.startswith(b"HTTP/1.1 408")
+            assert b"the body must arrive within 0.05 s" in answer
+        assert not at.hub.requests
 
 
 def test_draining_finishes_what_runs() -> None:
