@@ -8,7 +8,6 @@ by events; they never see an actor.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -18,27 +17,22 @@ from random import Random
 from typing import Any
 
 import trio
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 
-from actors.addresses import LEDGER, ROUTER, pool_address, run_address, run_at, vendor_at
-from actors.base import Address, Context, Overloaded, Work
+from actors.addresses import LEDGER, ROUTER, pool_address, run_at, vendor_at
+from actors.base import Address, Context, Work
 from actors.cost_ledger import CostLedger
-from actors.errors import Draining, Internal, PlanError, RateLimited
+from actors.errors import PlanError
 from actors.events import Event
 from actors.judge import Judge
 from actors.protocol import (
     AccountsListed,
-    Begin,
     CallVendor,
-    Cancel,
-    Failed,
-    Finished,
     GetAccounts,
     ListModels,
     ModelsListed,
     ModelState,
     Order,
-    Park,
     ReconfigureLedger,
     ReconfigurePool,
     ReconfigureRouter,
@@ -47,15 +41,17 @@ from actors.protocol import (
 from actors.provider_pool import ProviderPool
 from actors.router import Router
 from actors.strategies import VERSIONS
-from actors.tree import Parts, orchestrator, tree
+from actors.tree import Parts, tree
 from runtime.config import Config, connections, to_edge, to_models, vendor_settings
 from runtime.config.reloading import check_reloadable
-from runtime.frontends.wire import Edge, PlanRequest, error_from_body, to_order
+from runtime.frontends.wire import Edge, PlanRequest, to_order
 from runtime.frontends.wire.equality import fingerprint
 from runtime.kernel import ActorStopped, Future, Host, System
 from runtime.keys import ApiKey
-from runtime.names import Named, Names, check_name
+from runtime.launching import PATIENCE_S, Launcher
+from runtime.names import Names, check_name
 from runtime.reactor import Reactor
+from runtime.repeats import Repeats
 from runtime.run_ids import RunIds
 from runtime.runs import (
     Course,
@@ -64,8 +60,6 @@ from runtime.runs import (
     Runs,
     RunView,
     ended_log,
-    log_end,
-    replayed,
 )
 from runtime.storage.memory import MemoryStorage
 from runtime.storage.remembered import Remembered
@@ -80,9 +74,6 @@ logger = logging.getLogger("planhub.runs")
 
 ASK_S = 5.0
 BOOKS_PAUSE_S = 0.002
-PATIENCE_S = 10.0
-"""How long after its deadline a run may still take to say so, before it is given up on."""
-
 SETTLE_S = 2.0
 """How long the end of an engine waits for its cancelled runs."""
 
@@ -101,7 +92,6 @@ class Engine:
         self._texts = Gathering(self.runs.log)
         self._ids = RunIds()
         self._names = Names()
-        self._naming = threading.Lock()
         self._remembered = Remembered()
         self._interrupted: list[Course] = []
         self._random = Random()
@@ -113,6 +103,10 @@ class Engine:
             start_work=self._start_work,
             abort_work=self._abort_work,
             is_watched=lambda address: self.runs.is_watched(run_at(address)),
+        )
+        self._launcher = Launcher(self.system, self.runs, config.server.max_runs)
+        self._repeats = Repeats(
+            self._names, self.runs, self._launcher, self.get, self._after_failure
         )
         self.reactor = Reactor()
         self.vendors: Mapping[str, VendorCaller] = {
@@ -211,7 +205,7 @@ class Engine:
     def _carry_on(self) -> None:
         for course in self._interrupted:
             logger.info("run %s is carried on", course.order.run)
-            self._start_run(course)
+            self._launcher.carry_on(course)
         self._interrupted.clear()
 
     def _cancel_all(self) -> list[RunFuture]:
@@ -224,13 +218,13 @@ class Engine:
     def leave(self, run_id: str) -> None:
         """Ends a run as the engine's end does: one that somebody wants, for this engine alone."""
         if self.database is not None and self.runs.is_wanted(run_id):
-            self.system.tell(run_address(run_id), Park())
+            self._launcher.park(run_id)
         else:
             self.cancel(run_id)
 
     def drain(self) -> None:
         """Takes no new runs; those under way go on."""
-        self.draining = True
+        self.draining = self._launcher.draining = True
 
     def reload(self, config: Config) -> None:
         """Takes over another configuration, all of it or none; runs keep what they began with.
@@ -268,14 +262,12 @@ class Engine:
         Raises BadRequest, Conflict, Draining, or RateLimited when the engine is full; whatever
         comes later the future tells.
         """
-        if idempotency_key is None:
-            order = self._order(request, key)
-            order = replace(order, wanted=True) if wanted else order
-            return self._begin(Course(order), on_event, watched)
-        order = self._named_order(request, key, idempotency_key)
-        with self._naming:
-            joined = self._begin_or_join(order, on_event, watched)
-            return joined or self._repeat(order, on_event, watched)
+        if idempotency_key is not None:
+            order = self._named_order(request, key, idempotency_key)
+            return self._repeats.submit(order, on_event, watched=watched)
+        order = self._order(request, key)
+        course = Course(replace(order, wanted=True) if wanted else order)
+        return self._launcher.begin(course, on_event, watched=watched)
 
     def submit_at_once(
         self,
@@ -287,53 +279,13 @@ class Engine:
     ) -> RunFuture | None:
         """`submit` under a name that never blocks: None, and nothing begun, when it would."""
         order = self._named_order(request, key, idempotency_key)
-        if not self._naming.acquire(blocking=False):
-            return None
-        try:
-            return self._begin_or_join(order, on_event)
-        finally:
-            self._naming.release()
+        return self._repeats.submit_at_once(order, on_event)
 
     def _named_order(self, request: PlanRequest, key: ApiKey | None, name: str) -> Order:
         check_name(name)
         body_hash = fingerprint(request)
         order = self._order(request, key)
         return replace(order, wanted=True, idempotency_key=name, body_hash=body_hash)
-
-    def _begin_or_join(
-        self, order: Order, on_event: OnEvent | None, watched: bool = False
-    ) -> RunFuture | None:
-        """None when the name stands for a run that has ended, or for another request's."""
-        known = self._known(order)
-        if known is None:
-            return self._begin_named(Course(order), on_event, watched)
-        again = RunFuture(known.run, self.system.home, self.cancel, replay=True)
-        same = known.fingerprint == order.body_hash
-        return again if same and self.runs.join(again, on_event) else None
-
-    def _repeat(self, order: Order, on_event: OnEvent | None, watched: bool) -> RunFuture:
-        """What the end of the name's run comes to for who asks again; that may be on the disk."""
-        course = Course(order)
-        if (known := self._known(order)) is not None:
-            view = self.get(known.run)
-            match known.comes_to(order.body_hash, view):
-                case "replay":
-                    assert view is not None
-                    again = RunFuture(known.run, self.system.home, self.cancel, replay=True)
-                    return replayed(again, view, on_event)
-                case "carry on":
-                    course = self._after_failure(replace(order, run=known.run))
-                case "begin":
-                    pass
-        return self._begin_named(course, on_event, watched)
-
-    def _known(self, order: Order) -> Named | None:
-        return self._names.find(order.key, order.idempotency_key or "")
-
-    def _begin_named(self, course: Course, on_event: OnEvent | None, watched: bool) -> RunFuture:
-        order, future = course.order, self._begin(course, on_event, watched)
-        self._names.give(order.key, order.idempotency_key or "", order.body_hash, future.run_id)
-        return future
 
     def _after_failure(self, order: Order) -> Course:
         from runtime.survival import after_failure, load
@@ -356,10 +308,7 @@ class Engine:
 
     def cancel(self, run_id: str) -> bool:
         """Has a run cancelled; False when it is not under way."""
-        if run_id not in self.runs:
-            return False
-        self.system.tell(run_address(run_id), Cancel())
-        return True
+        return self._launcher.cancel(run_id)
 
     def get(self, run_id: str) -> RunView | None:
         """How a run stands, or ended; None for one that nobody knows."""
@@ -422,55 +371,6 @@ class Engine:
             return True, "ready"
         return False, "; ".join(f"{state.model.id}: {state.why}" for state in states)
 
-    # --- one run ---
-
-    def _begin(self, course: Course, on_event: OnEvent | None, watched: bool) -> RunFuture:
-        if self.draining or self.system.ended:
-            raise Draining("shutting down", retry_after_s=PATIENCE_S)
-        if len(self.runs) >= self.config.server.max_runs:
-            raise RateLimited("rate limited: the engine is full", retry_after_s=1.0)
-        return self._start_run(course, on_event, watched)
-
-    def _start_run(
-        self, course: Course, on_event: OnEvent | None = None, watched: bool = False
-    ) -> RunFuture:
-        future = RunFuture(course.order.run, self.system.home, self.cancel)
-        self.runs.begin(future, course.order, on_event, watched=watched)
-        self.system.here(partial(self._launch, course, time.monotonic()))
-        return future
-
-    def _launch(self, course: Course, begun: float) -> None:
-        """On the system's thread, in one call: each one handed over may wake that thread."""
-        order, steps, records, attempts = astuple(course)
-        run = order.run
-        with suppress(ActorStopped):  # the ask says so to whoever waits
-            self.system.spawn(orchestrator(run))
-        asked: Future[Any] = self.system.ask(
-            run_address(run),
-            lambda me: Begin(me, run, order, steps, records, attempts),
-            order.latency_s + PATIENCE_S,
-        )
-        asked.add_done_callback(partial(self._ended, order, begun))
-
-    def _ended(self, order: Order, begun: float, asked: Future[Any]) -> None:
-        """The end of a run: what its orchestrator said, or what became of it instead."""
-        run = order.run
-        try:
-            reply = asked.get(timeout=0)
-        except Exception as error:  # noqa: BLE001 - told to whoever waits, whatever it is
-            logger.error("run %s ended without an answer: %s", run, error)
-            self.runs.failed(run, _lost(run, self.draining))
-            return
-        match reply:
-            case Finished():
-                log_end(order, begun, reply.status, reply)
-                self.runs.answered(run, reply.body, reply.status)
-            case Failed():
-                log_end(order, begun, reply.code, reply)
-                self.runs.failed(run, error_from_body(reply.body, reply.http_status))
-            case Overloaded():
-                self.runs.failed(run, RateLimited("rate limited", run=run, retry_after_s=1.0))
-
     # --- the system's ports ---
 
     def _emit(self, _: Address, event: Event) -> None:
@@ -486,9 +386,3 @@ class Engine:
     def _abort_work(self, address: Address, work_id: str) -> None:
         vendor = self.vendors.get(vendor_at(address))
         (self._validator if vendor is None else vendor).abort(work_id)
-
-
-def _lost(run: str, draining: bool) -> PlanError:
-    if draining:
-        return Draining("shutting down", run=run, retry_after_s=PATIENCE_S)
-    return Internal("internal error", run=run)
