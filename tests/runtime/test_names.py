@@ -104,11 +104,11 @@ def test_twenty_at_once_are_one_run(vendors: Vendors, hub: Planhub) -> None:
 
 
 def test_a_finished_run_answers_again(vendors: Vendors, hub: Planhub) -> None:
-    """Nothing is bought for it; who watches is told of the end alone."""
+    """Nothing is bought for it; who watches is shown what is kept of it."""
     first = hub.plan(PROMPT, idempotency_key="k")
     events = list(hub.stream(PROMPT, idempotency_key="k"))
-    assert [event["event"] for event in events] == ["run_finished"]
-    assert events[0]["result"]["id"] == first.id
+    assert [event["event"] for event in events][-1:] == ["run_finished"]
+    assert events[-1]["result"]["id"] == first.id
     assert hub.plan(PROMPT, idempotency_key="k") == first
     assert len(vendors.calls) == 1
 
@@ -193,7 +193,8 @@ def test_with_more_time_a_late_run_goes_on(vendors: Vendors, hub: Planhub) -> No
         vendor.release()
     result = hub.plan(PROMPT, idempotency_key="k")
     assert result.cost.spent_usd > 0
-    assert [call.status for call in result.calls] == ["cancelled", "ok"]
+    late, answered = result.calls  # the call's time and the run's end together
+    assert (late.status in ("failed", "cancelled"), answered.status) == (True, "ok")
 
 
 def test_a_cancelled_run_goes_on(vendors: Vendors, hub: Planhub) -> None:
