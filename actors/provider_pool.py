@@ -54,6 +54,9 @@ from actors.vendor_report import VendorReport, standing
 RETRY_SOON_S = 1.0
 """What a refused asker is told to wait when no better time is known."""
 
+LAST_WORD_S = 0.1
+"""How long after its deadline an order's asker has to take it back, before it just times out."""
+
 PATIENCE_S = 10.0
 """A call that was given less, by its own deadline, says nothing of the vendor by timing out."""
 
@@ -211,7 +214,7 @@ class ProviderPool(Actor):
         return free and self._breaker.admits(now)
 
     def _send(self, order: Complete, waited_s: float, now: float) -> None:
-        timeout_s = min(self._settings.timeout_s, order.deadline - now)
+        timeout_s = min(self._settings.timeout_s, order.deadline - now + LAST_WORD_S)
         self._leases[order.ticket] = Lease(order, waited_s, now, timeout_s)
         self._breaker.sent(order.ticket)
         self._rates.take(now, _tokens(order))

@@ -28,7 +28,7 @@ from actors.protocol import (
     ReconfigurePool,
     VendorSettings,
 )
-from actors.provider_pool import DialectFailure, ProviderPool
+from actors.provider_pool import LAST_WORD_S, DialectFailure, ProviderPool
 from tests.fakes import FakeContext
 
 MODEL = Model("gpt", "openai", "gpt")
@@ -120,7 +120,7 @@ def test_an_attempt_has_no_more_time_than_its_order() -> None:
     vendor.order("a", deadline=vendor.ctx.time + 4.0)
     (work,) = vendor.ctx.started
     assert isinstance(work, CallVendor)
-    assert work.timeout_s == 4.0
+    assert work.timeout_s == 4.0 + LAST_WORD_S
 
 
 def test_a_failure_is_told_with_all_that_is_known_of_it() -> None:

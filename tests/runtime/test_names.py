@@ -193,8 +193,7 @@ def test_with_more_time_a_late_run_goes_on(vendors: Vendors, hub: Planhub) -> No
         vendor.release()
     result = hub.plan(PROMPT, idempotency_key="k")
     assert result.cost.spent_usd > 0
-    late, answered = result.calls  # the call's time and the run's end together
-    assert (late.status in ("failed", "cancelled"), answered.status) == (True, "ok")
+    assert [call.status for call in result.calls] == ["cancelled", "ok"]
 
 
 def test_a_cancelled_run_goes_on(vendors: Vendors, hub: Planhub) -> None:
