@@ -7,8 +7,10 @@ from itertools import cycle
 
 from msgspec import Struct
 
+from actors.domain.agreement import majority
 from actors.errors import AllModelsFailed, Cancelled, PlanError
 from actors.protocol import Order
+from actors.strategies.agreeing import agreed
 from actors.strategies.answering import answer, failure, shown
 from actors.strategies.panel import Panel, voter_call
 from actors.strategies.plan import Answered, Call, Outcome, Plan, Unanswered, fork
@@ -34,12 +36,13 @@ class Seat(Struct, frozen=True):
 
 class Heard(Struct, frozen=True):
     """What the panel said: its seats at the end, whoever failed on the way, and the answers, in
-    the voters' order.
+    the voters' order; and who did not have to be asked.
     """
 
     seats: tuple[Seat, ...]
     failed: tuple[Seat, ...]
     answers: tuple[Answered, ...]
+    unasked: tuple[Call, ...] = ()
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -63,28 +66,49 @@ class Heard(Struct, frozen=True):
         return (*lost, *(kind for kind in self.kinds if kind in ("budget", "deadline")))
 
 
-def heard(order: Order, panel: Panel) -> Plan[Heard]:
+def heard(order: Order, panel: Panel, *, until_agreed: bool = False) -> Plan[Heard]:
     """Asks every voter; with `refill` the next best model takes the seat of one that failed, or,
     where all models have been asked, one that answered is asked again.
 
-    Raises where nobody answered, where one failed that must not, and in a cancelled run.
+    `until_agreed` as many as are a majority are asked first, and the others only where those do
+    not all say the same.  Raises where nobody answered, where one failed that must not, and in a
+    cancelled run.
     """
-    seats = yield from _ask(panel, panel.calls)
+    first = majority(order.voters) if until_agreed else len(panel.calls)
+    seats = yield from _ask(panel, panel.calls[:first])
+    rest = panel.calls[first:]
+    if rest and not _is_over(order, seats):
+        seats += yield from _ask(panel, rest)
+        rest = ()
     for place, model, why in panel.absent:
         seats.insert(place, Seat(model, Unanswered("failed", ((model, why),))))
     failed = [seat for seat in seats if not seat.answered]
     spare = _substitutes(order, panel, seats)
-    while vacant := list(zip(_vacant(seats), spare, strict=False)):
+    while not (until_agreed and _is_over(order, seats)) and (
+        vacant := list(zip(_vacant(seats), spare, strict=False))
+    ):
         substitutes = yield from _ask(panel, tuple(call for _, call in vacant))
         failed += [seat for seat in substitutes if not seat.answered]
         for (place, _), seat in zip(vacant, substitutes, strict=True):
             seats[place] = seat
-    outcomes = [seat.outcome for seat in seats]
-    answers = tuple(outcome for outcome in outcomes if isinstance(outcome, Answered))
-    result = Heard(tuple(seats), tuple(failed), answers)
+    result = Heard(tuple(seats), tuple(failed), _answers(seats), rest)
     if (error := _error(order, result)) is not None:
         raise error
     return result
+
+
+def _is_over(order: Order, seats: Sequence[Seat]) -> bool:
+    """Whether asking on would change nothing: the others could not outvote these, a voter failed
+    that must not, or there is no time left.
+    """
+    failed = [seat.outcome.kind for seat in seats if isinstance(seat.outcome, Unanswered)]
+    if "cancelled" in failed or "deadline" in failed or (failed and order.on_partial == "fail"):
+        return True
+    return agreed(order, _answers(seats), order.voters) is not None
+
+
+def _answers(seats: Sequence[Seat]) -> tuple[Answered, ...]:
+    return tuple(seat.outcome for seat in seats if isinstance(seat.outcome, Answered))
 
 
 def _ask(panel: Panel, calls: tuple[Call, ...]) -> Plan[list[Seat]]:

@@ -25,8 +25,17 @@ class FailedVoter(Struct, kw_only=True):
     error: str
 
 
+class Saved(Struct, kw_only=True):
+    """What was not asked for all that `early_stop` made superfluous; the cost is an estimate."""
+
+    calls: int
+    cost_usd: float
+
+
 class VoteResponse(Struct, kw_only=True):
-    """The candidates in the voters' order; `selected` is the index of the returned one."""
+    """The candidates in the voters' order; `selected` is the index of the returned one.  `saved` is
+    there when `early_stop` was asked for.
+    """
 
     responses: list[Candidate]
     selected: int
@@ -34,6 +43,7 @@ class VoteResponse(Struct, kw_only=True):
     judge_decided: bool
     reason: str
     failed: list[FailedVoter]
+    saved: Saved | None = None
     output: Any = None
 
 

@@ -147,7 +147,6 @@ def test_modes(client: httpx.Client, mode: Any) -> None:
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        ("early_stop", False),
         ("second_look", True),
         ("judges", 1),
         ("decide", "judge"),

@@ -148,6 +148,7 @@ def _order(draw: Random, number: int, at: float, limits: dict[str, int | None]) 
         "plan_only": draw.random() < 0.1,
         "max_tokens": draw.choice([None, 100, 500, 2000]),
         "wanted": draw.random() < 0.6,
+        "early_stop": draw.random() < 0.3,
     }
     return Order(
         f"r{number}",

@@ -1,0 +1,88 @@
+"""What a request may ask of the voters of a vote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from runtime.testing import Reply, judging
+from tests.end_to_end.rig import (
+    CLAUDE_LIGHT,
+    GPT,
+    GPT_LIGHT,
+    Vendors,
+    configured,
+    request,
+    scripted_vendors,
+    served,
+)
+
+PANEL = [GPT, CLAUDE_LIGHT, GPT_LIGHT]
+
+
+@pytest.fixture(scope="module")
+def module_vendors() -> Iterator[Vendors]:
+    with scripted_vendors() as vendors:
+        yield vendors
+
+
+@pytest.fixture(scope="module")
+def client(module_vendors: Vendors) -> Iterator[httpx.Client]:
+    with served(configured(module_vendors)) as server, server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def vendors(module_vendors: Vendors) -> Vendors:
+    return module_vendors
+
+
+def saying(*texts: str) -> Any:
+    """The panel's voters say these, in its order; a judge takes what it is shown first."""
+    said = dict(zip(PANEL, texts, strict=True))
+    return judging(otherwise=lambda call: Reply(said[call.model]))
+
+
+def voted(client: httpx.Client, *, status: int = 200, **orchestration: Any) -> Any:
+    asked = {"mode": "vote", "voter_model_ids": PANEL, **orchestration}
+    response = client.post("/v1/plan", json=request(orchestration=asked))
+    assert response.status_code == status, response.text
+    return response.json()
+
+
+# --- early_stop -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("texts", "roles", "saved"),
+    [
+        (("42", "42.0", "7"), ["voter"] * 2, 2),
+        (("7", "42", "42"), ["voter"] * 3, 1),
+        (("1", "2", "3"), ["voter"] * 3 + ["judge"], 0),
+    ],
+)
+def test_a_vote_stops_once_most_agree(
+    client: httpx.Client, vendors: Vendors, texts: tuple[str, ...], roles: list[str], saved: int
+) -> None:
+    """Two are asked, then all, then a judge; what that saved is said."""
+    vendors.answer(saying(*texts))
+    body = voted(client, early_stop=True)
+    assert [call["role"] for call in body["calls"]] == roles
+    response = body["response"]
+    assert response["saved"]["calls"] == saved
+    assert (response["saved"]["cost_usd"] > 0) == bool(saved)
+    assert (response["judge"] is None) == bool(saved)
+    assert (body["status"], body["reasons"]) == ("complete", [])
+
+
+def test_a_vote_that_is_not_asked_to_stop_hears_everybody(
+    client: httpx.Client, vendors: Vendors
+) -> None:
+    """And says nothing of savings."""
+    vendors.answer(saying("42", "42", "42"))
+    body = voted(client, early_stop=False)
+    assert len(body["calls"]) == 4
+    assert "saved" not in body["response"]
