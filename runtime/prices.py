@@ -41,7 +41,16 @@ _MAX_OUTPUT = {
     "claude-opus-4-5": 64_000,
     "claude-sonnet-4-": 64_000,
     "claude-haiku-4-": 64_000,
+    "gemini-1.5": 8_192,
+    "gemini-2.0": 8_192,
+    "gemini-2.5": 65_536,
+    "gemini-3": 65_536,
+    "gemini-4": 32_768,
 }
+
+
+_PROVIDERS = {"gemini": "google"}
+"""Whose dialect it is, where the price list has another name for him."""
 
 
 class Facts(Struct, frozen=True):
@@ -98,7 +107,8 @@ def _find(upstream: str, dialect: str, base_url: str) -> Any:
     from genai_prices.data_snapshot import get_snapshot
 
     snapshot = get_snapshot()
-    for provider_id, api_url in ((None, base_url), (dialect, None)):
+    vendor = _PROVIDERS.get(dialect, dialect)
+    for provider_id, api_url in ((None, base_url), (vendor, None)):
         try:
             provider = snapshot.find_provider(None, provider_id, api_url)
         except LookupError:

@@ -25,6 +25,7 @@ from actors.protocol import (
     DialectCrashed,
 )
 from runtime.dialects.anthropic import AnthropicDialect
+from runtime.dialects.gemini import GeminiDialect
 from runtime.dialects.openai import OpenAIDialect
 from runtime.dialects.outcomes import sentence
 from runtime.dialects.port import Dialect
@@ -40,7 +41,7 @@ log = logging.getLogger("planhub.vendors")
 STREAMED_TOKEN_BYTES = 320
 """What a token may take in a stream: as much again as its text many times over."""
 
-DialectName: TypeAlias = Literal["openai", "anthropic", "simulated"]
+DialectName: TypeAlias = Literal["openai", "anthropic", "gemini", "simulated"]
 Tell: TypeAlias = Callable[[Address, Message], None]
 
 
@@ -226,6 +227,8 @@ def choose_dialect(settings: VendorConnection) -> Dialect:
             return OpenAIDialect(_base_url(settings), settings.api_key)
         case "anthropic":
             return AnthropicDialect(_base_url(settings), settings.api_key)
+        case "gemini":
+            return GeminiDialect(_base_url(settings), settings.api_key)
 
 
 def choose_transport(settings: VendorConnection, reactor: Reactor) -> Transport:

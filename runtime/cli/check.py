@@ -14,6 +14,7 @@ from runtime.cli.ends import DONE, FAILED
 from runtime.cli.setup import configured
 from runtime.cli.terminal import stdout, write, write_json
 from runtime.config import Config, Provider, connections, defaults_toml, vendor_settings
+from runtime.dialects.gemini import versioned
 from runtime.transport.unusual import unusual_at
 from runtime.vendors import VendorConnection
 
@@ -89,7 +90,7 @@ def _reach(connection: VendorConnection) -> tuple[bool, str]:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return False, str(error).lower() or type(error).__name__
     took = f"{(perf_counter() - began) * 1000:.0f} ms"
-    if response.status_code in (401, 403):
+    if response.status_code in (401, 403) or "API key not valid" in response.text:
         return False, f"answered {response.status_code} in {took}: the key is not accepted"
     return response.status_code < 500, f"answered {response.status_code} in {took}"
 
@@ -100,6 +101,9 @@ def _listing(connection: VendorConnection) -> tuple[str, dict[str, str]]:
     if connection.dialect == "anthropic":
         base = base if base.endswith("/v1") else f"{base}/v1"
         headers = {"anthropic-version": "2023-06-01", "x-api-key": key}
+    elif connection.dialect == "gemini":
+        base = versioned(base)
+        headers = {"x-goog-api-key": key}
     else:
         headers = {"authorization": f"Bearer {key}"}
     return f"{base}/models", headers if key else {}

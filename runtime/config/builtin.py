@@ -14,17 +14,22 @@ MAX_BUDGET_USD = 1.0
 _MODELS = {
     "openai": (("gpt-6.1-sol", 9), ("gpt-6.1-terra", 7), ("gpt-6-luna", 4)),
     "anthropic": (("claude-opus-5-5", 9), ("claude-sonnet-5-5", 7), ("claude-haiku-5-5", 4)),
+    "gemini": (("gemini-4-argon", 9), ("gemini-3.8-flash", 7), ("gemini-3.5-flash-lite", 4)),
 }
-_FAMILIES = {"openai": "gpt", "anthropic": "claude"}
-_BASE_URLS = {"openai": "OPENAI_BASE_URL", "anthropic": "ANTHROPIC_BASE_URL"}
+_FAMILIES = {"openai": "gpt", "anthropic": "claude", "gemini": "gemini"}
+_BASE_URLS = {
+    "openai": "OPENAI_BASE_URL",
+    "anthropic": "ANTHROPIC_BASE_URL",
+    "gemini": "GEMINI_BASE_URL",
+}
 
 # Names that examples use, with the models that stand in for them, best first: the first one whose
 # vendor is set up.
 _ALIASES = {
-    "claude-opus": ("claude-opus-5-5", "gpt-6.1-sol"),
-    "claude-sonnet": ("claude-sonnet-5-5", "gpt-6.1-terra"),
-    "gpt-4": ("gpt-6.1-sol", "claude-sonnet-5-5"),
-    "gpt-3.5-turbo": ("gpt-6-luna", "claude-haiku-5-5"),
+    "claude-opus": ("claude-opus-5-5", "gpt-6.1-sol", "gemini-4-argon"),
+    "claude-sonnet": ("claude-sonnet-5-5", "gpt-6.1-terra", "gemini-3.8-flash"),
+    "gpt-4": ("gpt-6.1-sol", "claude-sonnet-5-5", "gemini-4-argon"),
+    "gpt-3.5-turbo": ("gpt-6-luna", "claude-haiku-5-5", "gemini-3.5-flash-lite"),
 }
 
 
@@ -46,7 +51,9 @@ def from_environment(env: Mapping[str, str]) -> ConfigFile:
 
 
 def _provider(vendor: str, env: Mapping[str, str]) -> Provider:
-    """`OPENAI_BASE_URL` and `ANTHROPIC_BASE_URL` are honoured, as the vendors' own clients do."""
+    """`OPENAI_BASE_URL` and `ANTHROPIC_BASE_URL` are honoured, as the vendors' own clients do, and
+    `GEMINI_BASE_URL` likewise.
+    """
     return Provider(
         id=vendor,
         dialect=vendor,  # type: ignore[arg-type]  # the vendors are named as their dialects

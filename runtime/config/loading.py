@@ -42,8 +42,6 @@ def load(path: str | Path | None = None, env: Mapping[str, str] | None = None) -
         return read(Path(FILE_NAME), env)
     config = complete(from_environment(env), env)
     log.info("no %s: using %s", FILE_NAME, ", ".join(provider.id for provider in config.providers))
-    if env.get("GEMINI_API_KEY"):
-        log.info("GEMINI_API_KEY is set, but that vendor is not supported yet")
     return config
 
 

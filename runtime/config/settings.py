@@ -16,11 +16,12 @@ Count: TypeAlias = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=86_400)]
 Usd: TypeAlias = Annotated[float, Meta(ge=0, le=1e9)]
 UsdPerMtok: TypeAlias = Annotated[float, Meta(ge=0, le=1e6)]
-DialectName: TypeAlias = Literal["openai", "anthropic", "simulated"]
+DialectName: TypeAlias = Literal["openai", "anthropic", "gemini", "simulated"]
 
 VENDORS: dict[str, tuple[str, str]] = {
     "openai": ("https://api.openai.com/v1", "OPENAI_API_KEY"),
     "anthropic": ("https://api.anthropic.com", "ANTHROPIC_API_KEY"),
+    "gemini": ("https://generativelanguage.googleapis.com", "GEMINI_API_KEY"),
 }
 """The address of each dialect's own vendor, and the variable its key is usually kept in."""
 

@@ -28,7 +28,7 @@ from runtime.dialects.anthropic_stream import STATUSES, AnthropicDeltas, ToldUsa
 from runtime.dialects.errors import UNREADABLE, error_in, read_error
 from runtime.dialects.headers import COMMON_HEADERS, Headers
 from runtime.dialects.outcomes import answered, errored, failed, interrupted
-from runtime.dialects.parameters import Refusals, refused_parameter, wanted
+from runtime.dialects.parameters import Refusals, clipped, listed, refused_parameter, wanted
 from runtime.dialects.sse import is_event_stream
 from runtime.secret import Secret
 from runtime.transport.port import HttpRequest, HttpResponse
@@ -163,24 +163,12 @@ def translated(order: Complete) -> dict[str, Raw]:
     if FIXED_SAMPLING.match(order.model.upstream):
         parameters = {k: v for k, v in parameters.items() if k not in SAMPLING}
     if "temperature" in parameters:
-        parameters["temperature"] = _clipped(parameters["temperature"])
+        parameters["temperature"] = clipped(parameters["temperature"], 1)
         parameters.pop("top_p", None)  # both at once are refused; the one that was asked for wins
     if "stop" in parameters:
         stop = parameters.pop("stop")
-        parameters.setdefault("stop_sequences", _listed(stop))
+        parameters.setdefault("stop_sequences", listed(stop))
     return parameters
-
-
-def _clipped(temperature: Raw) -> Raw:
-    """Between 0 and 1; what is not a number is the vendor's to refuse."""
-    value = msgspec.json.decode(temperature)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return Raw(msgspec.json.encode(min(max(value, 0), 1)))
-    return temperature
-
-
-def _listed(stop: Raw) -> Raw:
-    return Raw(b"[" + bytes(stop) + b"]") if bytes(stop).startswith(b'"') else stop
 
 
 def converse(messages: bytes) -> tuple[list[Any], list[Any]]:

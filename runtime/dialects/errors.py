@@ -1,9 +1,10 @@
 """What vendors say when they do not answer: read leniently, classified by what follows from it.
 
-OpenAI, Anthropic and the many servers that imitate the first agree on little: an object `error`
-with a `message` and perhaps `type`, `code` and `param`; or a text; or a `detail`; or a page of
-HTML from a proxy in between.  All of it is read into :class:`VendorError`, and one table, the same
-for every dialect, turns status and words into the kind of failure.
+OpenAI, Anthropic, Google and the many servers that imitate the first agree on little: an object
+`error` with a `message` and perhaps `type`, `code` and `param`, or `status` and `details`; or a
+text; or a `detail`; or a page of HTML from a proxy in between.  All of it is read into
+:class:`VendorError`, and one table, the same for every dialect, turns status and words into the
+kind of failure.
 """
 
 from __future__ import annotations
@@ -34,6 +35,12 @@ class VendorError(Struct, frozen=True):
     type: str = ""
     code: str = ""
     param: str = ""
+    retry_after_s: float | None = None
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status that it names as its code, in an answer that has another."""
+        return int(self.code) if re.fullmatch(r"[45]\d\d", self.code) else None
 
 
 def read_error(body: bytes) -> VendorError:
@@ -59,11 +66,17 @@ def _error_of(said: Any) -> VendorError:
         for key in ("error", "message", "detail"):
             match said.get(key):
                 case str(text) if text:
-                    return VendorError(text, *(_text(said, k) for k in ("type", "code", "param")))
+                    type, code, param = (_text(said, k) for k in ("type", "code", "param"))
+                    return VendorError(text, type, code, param)
                 case dict() as error if error:
                     message = _text(error, "message") or _text(error, "detail")
-                    words = (_text(error, k) for k in ("type", "code", "param"))
-                    return VendorError(message or _brief(error), *words)
+                    return VendorError(
+                        message or _brief(error),
+                        _text(error, "type") or _text(error, "status"),
+                        _text(error, "code"),
+                        _text(error, "param"),
+                        _delay(error.get("details")),
+                    )
                 case list() as errors if errors:
                     return VendorError(_brief(errors))
     return VendorError(said if isinstance(said, str) else "")
@@ -72,6 +85,14 @@ def _error_of(said: Any) -> VendorError:
 def _text(said: dict[str, Any], key: str) -> str:
     value = said.get(key)
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _delay(details: Any) -> float | None:
+    """The wait that Google asks for: `{"@type": "….RetryInfo", "retryDelay": "34.07s"}`."""
+    for detail in details if isinstance(details, list) else ():
+        if isinstance(detail, dict) and isinstance(delay := detail.get("retryDelay"), str):
+            return _seconds(delay.removesuffix("s"))
+    return None
 
 
 def _brief(value: Any) -> str:
@@ -104,7 +125,8 @@ def kind_of(status: int, error: VendorError) -> CallErrorKind:
     if status == 413 or (status in (400, 422) and _OVERFLOW.search(words)):
         return "context_overflow"
     if status == 429:
-        return "fatal" if _NEVER_SOON.search(words) else "rate_limited"
+        soon = error.retry_after_s is not None or not _NEVER_SOON.search(words)
+        return "rate_limited" if soon else "fatal"
     if status in (408, 409, 425) or status >= 500:
         return "transient"
     return "fatal"

@@ -18,7 +18,7 @@ from msgspec import Meta, Raw, Struct
 
 from actors.domain.model import Usage
 from actors.protocol import CallAnswered, CallErrored, CallVendor, Complete
-from runtime.dialects.errors import UNREADABLE, VendorError, error_in, read_error
+from runtime.dialects.errors import UNREADABLE, error_in, read_error
 from runtime.dialects.headers import COMMON_HEADERS, Headers
 from runtime.dialects.openai_stream import NULL, OpenAIDeltas, folded
 from runtime.dialects.outcomes import answered, errored, failed, interrupted
@@ -139,7 +139,7 @@ class OpenAIDialect:
             return failed(call, response, "malformed", f"unreadable stream: {error}")
         told, usage = error_in(said.error), _usage(said.usage)
         if told.message or told.code:
-            status = _status_in(told)
+            status = told.status or 502
             return interrupted(call, response, self._key, told, status, usage, said.text)
         if not said.ended:
             return failed(call, response, "malformed", "the stream ended before its end", usage)
@@ -183,14 +183,9 @@ class OpenAIDialect:
         told, usage = error_in(completion.error), _usage(completion.usage)
         if told.message or told.code:
             return errored(
-                call, response, self._key, error=told, status=_status_in(told), usage=usage
+                call, response, self._key, error=told, status=told.status or 502, usage=usage
             )
         return failed(call, response, "malformed", "an answer without choices", usage)
-
-
-def _status_in(error: VendorError) -> int:
-    """The status that an error hides in a 200."""
-    return int(error.code) if re.fullmatch(r"[45]\d\d", error.code) else 502
 
 
 def _taken(upstream: str, order: Complete) -> dict[str, Raw]:

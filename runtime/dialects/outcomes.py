@@ -59,12 +59,13 @@ def errored(
     error = error or read_error(response.body)
     status = status or response.status
     kind = kind_of(status, error)
-    waits = kind in ("rate_limited", "transient")
+    told = retry_after(response.headers)
+    delay = error.retry_after_s if told is None else told
     return CallErrored(
         ticket=call.id,
         kind=kind,
         detail=sentence(f"{status}: {error.message or error.code or error.type}", key),
-        retry_after_s=retry_after(response.headers) if waits else None,
+        retry_after_s=delay if kind in ("rate_limited", "transient") else None,
         usage=usage,
         written=True,
         received_bytes=len(response.body),

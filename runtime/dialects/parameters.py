@@ -33,6 +33,19 @@ def wanted(order: Complete) -> dict[str, Raw]:
     return parameters
 
 
+def clipped(temperature: Raw, most: int) -> Raw:
+    """Between 0 and `most`; what is not a number is the vendor's to refuse."""
+    value = msgspec.json.decode(temperature)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Raw(msgspec.json.encode(min(max(value, 0), most)))
+    return temperature
+
+
+def listed(stop: Raw) -> Raw:
+    """One text to stop at, or several, as a list."""
+    return Raw(b"[" + bytes(stop) + b"]") if bytes(stop).startswith(b'"') else stop
+
+
 class Refusals:
     """Which parameters a vendor's models turned out not to take, by the vendor's model name."""
 
@@ -56,7 +69,7 @@ class Refusals:
 _REFUSED_CODES = {"unsupported_parameter", "unsupported_value", "unknown_parameter"}
 _REFUSED_WORDS = re.compile(
     r"unsupported|not supported|unrecognized|unknown|not permitted|extra_forbidden"
-    r"|deprecated|not allowed|does not support",
+    r"|deprecated|not allowed|does not support|not enabled",
     re.IGNORECASE,
 )
 

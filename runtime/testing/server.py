@@ -16,7 +16,12 @@ import msgspec
 
 from runtime.testing import streams, wire
 from runtime.testing.scripts import MidwayFault, Reply, Script, echo
-from runtime.testing.strictness import Complaint, anthropic_complaint, openai_complaint
+from runtime.testing.strictness import (
+    Complaint,
+    anthropic_complaint,
+    gemini_complaint,
+    openai_complaint,
+)
 from runtime.testing.wire import Format, RecordedCall
 
 MOST_CONNECTIONS = 4_096
@@ -27,7 +32,11 @@ TURNS_TO_CLOSE = 5
 MOST_SENT = 1_073_741_824
 """Bytes after which even a `huge` answer ends."""
 
-_COMPLAINTS = {"openai": openai_complaint, "anthropic": anthropic_complaint}
+_COMPLAINTS = {
+    "openai": openai_complaint,
+    "anthropic": anthropic_complaint,
+    "gemini": gemini_complaint,
+}
 _START_S = 10.0
 
 
@@ -341,9 +350,8 @@ _MIDWAY = get_args(MidwayFault)
 
 
 def _streams(call: RecordedCall, reply: Reply) -> bool:
-    asked = call.body.get("stream") is True
     sound = reply.fault is None or reply.fault in _MIDWAY
-    return asked and sound and reply.body is None and reply.status < 400
+    return call.streams and sound and reply.body is None and reply.status < 400
 
 
 def _chunk(data: bytes) -> bytes:

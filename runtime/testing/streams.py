@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from actors.domain.model import Usage
 from runtime.testing import wire
@@ -24,13 +25,15 @@ def stream(
     pieces = [text[i : i + PIECE] for i in range(0, len(text), PIECE)]
     if format == "openai":
         return [*_openai(model, pieces, usage, finish or "stop")]
+    if format == "gemini":
+        return [*_gemini(model, pieces, usage, finish or "STOP")]
     return [*_anthropic(model, pieces, usage, finish or "end_turn")]
 
 
 def stream_error(format: Format, status: int, message: str) -> bytes:
     """An error in the middle of an answer."""
     told = wire.error(format, status, message, None, None)
-    return _event(told) if format == "openai" else _event(told, "error")
+    return _event(told, "error") if format == "anthropic" else _event(told)
 
 
 def _openai(model: str, pieces: list[str], usage: Usage | None, finish: str) -> Iterator[bytes]:
@@ -65,6 +68,16 @@ def _anthropic(model: str, pieces: list[str], usage: Usage | None, finish: str) 
     ended = {} if told is None else {"usage": {"output_tokens": told["output_tokens"]}}
     yield event("message_delta", delta={"stop_reason": finish}, **ended)
     yield event("message_stop")
+
+
+def _gemini(model: str, pieces: list[str], usage: Usage | None, finish: str) -> Iterator[bytes]:
+    """Usage is told with every piece, for all up to there."""
+    first, whole = {}, {}
+    if usage is not None:
+        first = {"usageMetadata": wire.gemini_usage(replace(usage, output=1, reasoning=0))}
+        whole = {"usageMetadata": wire.gemini_usage(usage)}
+    yield from (_event(wire.generated(model, piece, None) | first) for piece in pieces)
+    yield _event(wire.generated(model, "", finish) | whole)
 
 
 def _event(data: Any, name: str | None = None) -> bytes:

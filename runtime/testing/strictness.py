@@ -43,7 +43,7 @@ def openai_complaint(
         return Complaint(404, f"Invalid URL (POST {call.path})")
     if api_key and call.headers.get("authorization") != f"Bearer {api_key}":
         return Complaint(401, "Incorrect API key provided.", "invalid_api_key")
-    if (unfit := _not_json(call)) is not None:
+    if (unfit := _not_json(call) or _no_model(call)) is not None:
         return unfit
     return _openai_messages(call) or _openai_parameters(call, refuses.get(call.model, ()))
 
@@ -51,6 +51,10 @@ def openai_complaint(
 def _not_json(call: RecordedCall) -> Complaint | None:
     if call.headers.get("content-type", "").partition(";")[0] != "application/json":
         return Complaint(400, "We could not parse the JSON body of your request.")
+    return None
+
+
+def _no_model(call: RecordedCall) -> Complaint | None:
     if not isinstance(call.body.get("model"), str) or not call.body["model"]:
         return Complaint(400, "you must provide a model parameter")
     return None
@@ -130,7 +134,7 @@ def anthropic_complaint(
         return Complaint(401, "invalid x-api-key")
     if "anthropic-version" not in call.headers:
         return Complaint(400, "anthropic-version: header is required")
-    if (unfit := _not_json(call)) is not None:
+    if (unfit := _not_json(call) or _no_model(call)) is not None:
         return unfit
     return _anthropic_parameters(call, refuses.get(call.model, ())) or _anthropic_messages(call)
 
@@ -167,3 +171,80 @@ def _anthropic_messages(call: RecordedCall) -> Complaint | None:
     if call.messages[0].get("role") != "user":
         return Complaint(400, 'messages: first message must use the "user" role')
     return None
+
+
+# --- Gemini -----------------------------------------------------------------------------------
+
+_GEMINI_PATH = re.compile(
+    r"/v1beta/models/[\w.-]+:(generateContent|streamGenerateContent\?alt=sse)"
+)
+_GEMINI_FIELDS = frozenset({
+    "contents", "systemInstruction", "generationConfig", "safetySettings", "tools", "toolConfig",
+    "cachedContent", "labels", "serviceTier",
+})  # fmt: skip
+_GENERATION_FIELDS = frozenset({
+    "maxOutputTokens", "temperature", "topP", "topK", "seed", "stopSequences", "candidateCount",
+    "presencePenalty", "frequencyPenalty", "responseLogprobs", "logprobs", "responseMimeType",
+    "responseSchema", "responseJsonSchema", "responseModalities", "thinkingConfig",
+    "mediaResolution", "speechConfig", "imageConfig",
+})  # fmt: skip
+
+
+def gemini_complaint(
+    call: RecordedCall, api_key: str | None, refuses: Mapping[str, Collection[str]]
+) -> Complaint | None:
+    """What generativelanguage.googleapis.com would refuse about a call; None when it would answer.
+
+    A key that is wrong is an invalid argument there.
+    """
+    if not _GEMINI_PATH.fullmatch(call.path):
+        return Complaint(404, f"Not found: {call.path}")
+    if api_key and call.headers.get("x-goog-api-key") != api_key:
+        return Complaint(400, "API key not valid. Please pass a valid API key.")
+    if (unfit := _not_json(call)) is not None:
+        return unfit
+    return _gemini_fields(call, refuses.get(call.model, ())) or _gemini_contents(call)
+
+
+def _gemini_fields(call: RecordedCall, refused: Collection[str]) -> Complaint | None:
+    config = call.body.get("generationConfig", {})
+    for name in (*call.body, *config):
+        if name in refused:
+            return Complaint(400, f"{name} is not enabled for models/{call.model}")
+    for place, fields, known in (
+        ("", call.body, _GEMINI_FIELDS),
+        (" at 'generation_config'", config, _GENERATION_FIELDS),
+    ):
+        for name in fields:
+            if name not in known:
+                message = f'Invalid JSON payload received. Unknown name "{name}"{place}'
+                return Complaint(400, f"{message}: Cannot find field.")
+    if "maxOutputTokens" in config and not _positive(config["maxOutputTokens"]):
+        return Complaint(400, "max_output_tokens must be positive.")
+    seed = config.get("seed", 0)
+    if not isinstance(seed, int) or not -(2**31) <= seed < 2**31:
+        return Complaint(400, f"Invalid value at 'generation_config.seed' (TYPE_INT32), {seed}")
+    return _out_of_range(config, 2)
+
+
+def _gemini_contents(call: RecordedCall) -> Complaint | None:
+    if not call.messages:
+        message = "* GenerateContentRequest.contents: contents is not specified"
+        return Complaint(400, message)
+    before = "model"
+    for turn in call.messages:
+        role, parts = turn["role"], turn["content"]
+        if role not in ("user", "model"):
+            return Complaint(400, "Please use a valid role: user, model.")
+        if role == before:
+            message = "Please ensure that multiturn requests alternate between user and model."
+            return Complaint(400, message)
+        if not isinstance(parts, list) or not all(_has_text(part) for part in parts):
+            message = "Unable to submit request because it must have a text parameter."
+            return Complaint(400, message)
+        before = role
+    return None
+
+
+def _has_text(part: Any) -> bool:
+    return isinstance(part, dict) and part.keys() == {"text"} and bool(part["text"])

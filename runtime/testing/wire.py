@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, TypeAlias
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Struct
 
 from actors.domain.model import Usage
 
-Format: TypeAlias = Literal["openai", "anthropic"]
+Format: TypeAlias = Literal["openai", "anthropic", "gemini"]
 
 
 class RecordedCall(Struct, frozen=True):
@@ -21,11 +23,22 @@ class RecordedCall(Struct, frozen=True):
 
     @property
     def model(self) -> str:
-        return str(self.body.get("model", ""))
+        """Gemini's is in the address."""
+        named = re.search(r"/models/([^:/?]+)", self.path)
+        return unquote(named[1]) if named else str(self.body.get("model", ""))
+
+    @property
+    def streams(self) -> bool:
+        """Whether it asks for a stream."""
+        return self.body.get("stream") is True or ":streamGenerateContent" in self.path
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """The conversation without Anthropic's `system`."""
+        """The conversation without the instruction that stands beside it; Gemini's contents with
+        their parts as `content`.
+        """
+        if isinstance(contents := self.body.get("contents"), list):
+            return [{"role": turn.get("role"), "content": turn.get("parts")} for turn in contents]
         messages = self.body.get("messages", [])
         return messages if isinstance(messages, list) else []
 
@@ -43,7 +56,8 @@ def text_of(content: Any) -> str:
 
 def counted_usage(call: RecordedCall, text: str) -> Usage:
     """Four bytes a token."""
-    sent = len(msgspec.json.encode([call.messages, call.body.get("system")]))
+    instruction = call.body.get("system") or call.body.get("systemInstruction")
+    sent = len(msgspec.json.encode([call.messages, instruction]))
     return Usage(input=sent // 4 + 1, output=len(text.encode()) // 4 + 1)
 
 
@@ -51,6 +65,8 @@ def answer(format: Format, model: str, text: str, usage: Usage, finish: str | No
     """A successful answer, with the usage told in that vendor's way."""
     if format == "openai":
         return _completion(model, text, usage, finish or "stop")
+    if format == "gemini":
+        return generated(model, text, finish or "STOP") | {"usageMetadata": gemini_usage(usage)}
     return {
         "id": "msg_scripted",
         "type": "message",
@@ -69,6 +85,26 @@ def anthropic_usage(usage: Usage) -> dict[str, int]:
         "cache_creation_input_tokens": usage.cache_write,
         "output_tokens": usage.output,
     }
+
+
+def generated(model: str, text: str, finish: str | None) -> dict[str, Any]:
+    """Gemini's answer, or a piece of one, without usage."""
+    candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "index": 0}
+    ended = {} if finish is None else {"finishReason": finish}
+    return {"candidates": [candidate | ended], "modelVersion": model, "responseId": "scripted"}
+
+
+def gemini_usage(usage: Usage) -> dict[str, int]:
+    """Thoughts stand beside what is written; what is nought is left out."""
+    prompt = usage.input + usage.cache_read + usage.cache_write
+    told = {
+        "promptTokenCount": prompt,
+        "cachedContentTokenCount": usage.cache_read,
+        "candidatesTokenCount": usage.output - usage.reasoning,
+        "thoughtsTokenCount": usage.reasoning,
+        "totalTokenCount": prompt + usage.output,
+    }
+    return {name: count for name, count in told.items() if count}
 
 
 def openai_usage(usage: Usage) -> dict[str, Any]:
@@ -108,8 +144,21 @@ _ERROR_TYPES = {
 }
 
 
+_ERROR_STATUSES = {
+    400: "INVALID_ARGUMENT",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
 def error(format: Format, status: int, message: str, code: str | None, param: str | None) -> Any:
     """An error in that vendor's shape; only OpenAI's has a code and a parameter."""
+    if format == "gemini":
+        kind = _ERROR_STATUSES.get(status, "INTERNAL")
+        return {"error": {"code": status, "message": message, "status": kind}}
     told = {"type": _ERROR_TYPES.get(status, "api_error"), "message": message}
     if format == "openai":
         return {"error": {**told, "code": code, "param": param}}

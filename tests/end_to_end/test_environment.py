@@ -115,3 +115,23 @@ def test_a_refused_parameter_is_learnt_from_the_vendor() -> None:
                 assert [call.status for call in second.calls] == ["ok"]
         assert ["presence_penalty" in call.body for call in openai.calls] == [True, False, False]
         assert ["top_k" in call.body for call in anthropic.calls] == [True, False, False]
+
+
+def test_gemini_alone_serves_every_role(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its own format, by its own names for the parameters, and at its price."""
+    monkeypatch.chdir(tmp_path)
+    with ScriptedVendor("gemini") as vendor:
+        vendor.answers(judging())
+        env = {"GEMINI_API_KEY": str(vendor.api_key), "GEMINI_BASE_URL": vendor.url}
+        with Planhub.open(load(env=env)) as hub:
+            parameters = {"temperature": 0.3, "top_p": 0.9, "seed": 2**40, "stop": "END"}
+            result = hub.plan(PROMPT, mode="vote", parameters=parameters)
+            streamed = list(hub.stream(PROMPT))
+    assert (result.status, result.reasons) == ("complete", [])
+    assert result.response["judge_decided"]
+    assert {call.status for call in result.calls} == {"ok"}
+    assert len(vendor.calls) == len(result.calls) + 1
+    assert result.cost.spent_usd > 0
+    assert not result.cost.estimated
+    assert vendor.calls[-1].streams
+    assert [event for event in streamed if event["event"] == "text"]

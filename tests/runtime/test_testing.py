@@ -109,6 +109,35 @@ def test_anthropic_needs_a_limit_and_a_version(anthropic: ScriptedVendor) -> Non
     assert "header is required" in post(anthropic, ANTHROPIC, anthropic_version="").text
 
 
+GEMINI = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"contents": []}, "contents is not specified"),
+        ({"contents": [{"role": "assistant", "parts": [{"text": "x"}]}]}, "valid role"),
+        ({"contents": GEMINI["contents"] * 2}, "alternate"),
+        ({"contents": [{"role": "user", "parts": [{"text": ""}]}]}, "text parameter"),
+        ({"messages": []}, 'Unknown name "messages"'),
+        ({"generationConfig": {"top_p": 1}}, "Unknown name \"top_p\" at 'generation_config'"),
+        ({"generationConfig": {"seed": 2**31}}, "TYPE_INT32"),
+        ({"generationConfig": {"temperature": 2.5}}, "temperature"),
+        ({"generationConfig": {"maxOutputTokens": 0}}, "positive"),
+        ({"generationConfig": {"topK": 3}}, "topK is not enabled"),
+    ],
+)
+def test_gemini_refuses_what_gemini_refuses(change: dict[str, Any], message: str) -> None:
+    with ScriptedVendor("gemini", refuses={"picky": ["topK"]}) as vendor:
+        address = f"{vendor.url}/v1beta/models/picky:generateContent"
+        headers = {"x-goog-api-key": "test-key"}
+        refused = httpx.post(address, json=GEMINI | change, headers=headers, trust_env=False)
+        assert httpx.post(address, json=GEMINI, headers=headers, trust_env=False).is_success
+        assert httpx.post(address, json=GEMINI, trust_env=False).status_code == 400
+    assert (refused.status_code, refused.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert message in refused.json()["error"]["message"]
+
+
 def test_a_key_is_asked_for(openai: ScriptedVendor, anthropic: ScriptedVendor) -> None:
     """Missing and wrong alike; and a wrong address is not found."""
     assert post(openai, OPENAI, authorization="").status_code == 401

@@ -64,7 +64,7 @@ async def calling(settings: VendorConnection) -> AsyncIterator[Any]:
         nursery.cancel_scope.cancel()
 
 
-@pytest.fixture(params=["openai", "anthropic"])
+@pytest.fixture(params=["openai", "anthropic", "gemini"])
 def vendor(request: pytest.FixtureRequest) -> Iterator[ScriptedVendor]:
     with ScriptedVendor(request.param, api_key=KEY) as vendor:
         yield vendor
@@ -83,7 +83,8 @@ async def test_a_call_is_answered_with_the_vendors_usage(vendor: ScriptedVendor)
     assert answered == CallAnswered("1.1", answered.answer)
     assert answered.answer.text == "Two."
     assert answered.answer.usage == Usage(input=100, cache_read=40, output=7)
-    assert [c.body["temperature"] for c in vendor.calls] == [0.3]
+    sent = [c.body.get("generationConfig", c.body) for c in vendor.calls]
+    assert [fields["temperature"] for fields in sent] == [0.3]
 
 
 @pytest.mark.trio
@@ -147,7 +148,7 @@ async def test_a_wrong_key_is_fatal_and_stays_unknown(
     async with calling(settings) as ask:
         errored = await ask(call())
     assert errored.kind == "fatal"
-    assert errored.detail.startswith("401: ")
+    assert errored.detail.startswith("400: " if vendor.dialect == "gemini" else "401: ")
     assert "sk-wrong-key" not in errored.detail + caplog.text
 
 

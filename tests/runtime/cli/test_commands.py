@@ -20,8 +20,11 @@ from actors.errors import (
 )
 from runtime.cli import app as commands
 from runtime.cli import main
+from runtime.cli.check import _listing
 from runtime.cli.ends import exit_status, one_line
 from runtime.cli.setup import configured, database_of
+from runtime.secret import Secret
+from runtime.vendors import DialectName, VendorConnection
 
 
 @pytest.fixture(autouse=True)
@@ -212,6 +215,23 @@ def test_check_says_how_a_vendor_is_reached(
     monkeypatch.setattr("runtime.cli.check.unusual_at", lambda url: "a proxy leads to it")
     ran = Ran(capsys, "check", "--json")
     assert '"path": "httpx: a proxy leads to it"' in ran.out
+
+
+@pytest.mark.parametrize(
+    ("dialect", "base", "address", "header"),
+    [
+        ("openai", "http://v/v1", "http://v/v1/models", "authorization"),
+        ("anthropic", "http://v", "http://v/v1/models", "x-api-key"),
+        ("gemini", "http://v", "http://v/v1beta/models", "x-goog-api-key"),
+        ("gemini", "http://v/v1", "http://v/v1/models", "x-goog-api-key"),
+    ],
+)
+def test_models_are_listed_in_each_vendor_s_way(
+    dialect: DialectName, base: str, address: str, header: str
+) -> None:
+    url, headers = _listing(VendorConnection("v", dialect, base, Secret("right")))
+    assert url == address
+    assert headers[header].removeprefix("Bearer ") == "right"
 
 
 def test_a_vendor_that_is_not_there(capsys: pytest.CaptureFixture[str], home: Path) -> None:

@@ -64,6 +64,14 @@ def test_one_price_holds_for_every_call() -> None:
     assert facts.price.input == 100_000_000
 
 
+def test_a_gateway_s_price_is_the_vendor_s_whose_dialect_it_speaks() -> None:
+    """Under whatever name the price list has him."""
+    direct = look_up("gemini-3.8-flash", "gemini", "https://generativelanguage.googleapis.com")
+    assert direct.price is not None
+    assert direct.max_output_tokens == 65_536
+    assert look_up("gemini-3.8-flash", "gemini", "http://gateway") == direct
+
+
 def test_vendors_without_their_key_are_known_as_such() -> None:
     """The vendor's own address needs a key; a server of one's own only where one is named."""
     providers = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from msgspec.structs import replace
 from actors.domain.model import Usage
 from actors.protocol import CallAnswered, CallErrored
 from runtime.dialects.anthropic import AnthropicDialect
+from runtime.dialects.gemini import GeminiDialect
 from runtime.dialects.openai import OpenAIDialect
 from runtime.dialects.port import Dialect
 from runtime.dialects.sse import EventReader, events_in, is_event_stream
@@ -21,7 +23,17 @@ from runtime.testing import streams, wire
 from runtime.testing.wire import Format
 from tests.runtime.dialects.calls import body, call, response
 
-FORMATS: tuple[Format, ...] = ("openai", "anthropic")
+FORMATS: tuple[Format, ...] = ("openai", "anthropic", "gemini")
+DIALECTS: dict[Format, Callable[[str], Dialect]] = {
+    "openai": OpenAIDialect,
+    "anthropic": AnthropicDialect,
+    "gemini": GeminiDialect,
+}
+TRUNCATED: dict[Format, str] = {
+    "openai": "length",
+    "anthropic": "max_tokens",
+    "gemini": "MAX_TOKENS",
+}
 TEXT = "Mars has two moons: Phobos — “fear” — and Deimos.\r\n\ndata: [DONE]\n🌑🌕"
 USAGE = Usage(input=100, cache_read=11, output=42)
 CALL = call("m", parameters={"top_k": 5})
@@ -29,7 +41,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str
 
 
 def dialect(format: Format) -> Dialect:
-    return OpenAIDialect("http://v") if format == "openai" else AnthropicDialect("http://v")
+    return DIALECTS[format]("http://v")
 
 
 def streamed(format: Format, text: str = TEXT, usage: Usage | None = USAGE, **more: Any) -> bytes:
@@ -72,13 +84,12 @@ def shown(format: Format, pieces: list[bytes]) -> str:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@given(text=TEXTS, cuts=st.lists(st.integers(0, 4_000)), finish=st.sampled_from([None, "length"]))
+@given(text=TEXTS, cuts=st.lists(st.integers(0, 4_000)), truncated=st.booleans())
 def test_a_stream_is_its_answer_however_it_is_split(
-    format: Format, text: str, cuts: list[int], finish: str | None
+    format: Format, text: str, cuts: list[int], truncated: bool
 ) -> None:
     """The same text, usage and ending as in one piece; its deltas are that text."""
-    if finish is not None and format == "anthropic":
-        finish = "max_tokens"
+    finish = TRUNCATED[format] if truncated else None
     data = streamed(format, text, finish=finish)
     whole = wire.answer(format, "m", text, USAGE, finish)
     assert answer(format, data) == answer(format, msgspec.json.encode(whole))
@@ -169,11 +180,17 @@ def test_an_error_s_status_may_be_its_code() -> None:
     assert failure("openai", said).kind == "rate_limited"
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", ["openai", "anthropic"])
 def test_usage_that_was_told_before_a_cut_is_billed(format: Format) -> None:
     parts = streams.stream(format, "m", TEXT, USAGE, None)
     assert failure(format, b"".join(parts[:-1])).usage == USAGE
     assert failure(format, b"".join(parts[:5])).usage is None
+
+
+def test_gemini_s_usage_of_a_piece_is_not_that_of_the_whole() -> None:
+    """What is told before the end is less than what will be billed."""
+    parts = streams.stream("gemini", "m", TEXT, USAGE, None)
+    assert failure("gemini", b"".join(parts[:-1])).usage is None
 
 
 @pytest.mark.parametrize(
@@ -210,6 +227,19 @@ def test_anthropic_s_streams_that_are_no_answer(reason: str, block: str, kind: s
     assert (errored.kind, errored.usage) == (kind, Usage(input=9, output=3))
 
 
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ({"candidates": [{"finishReason": "SAFETY"}]}, "refused"),
+        ({"candidates": [{"finishReason": "STOP"}]}, "empty"),
+        ({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}, "refused"),
+        ({"usageMetadata": {"promptTokenCount": 3}}, "malformed"),
+    ],
+)
+def test_gemini_s_streams_that_are_no_answer(said: Any, kind: str) -> None:
+    assert failure("gemini", event(said)).kind == kind
+
+
 def test_only_the_first_choice_is_the_answer() -> None:
     other = event({"choices": [{"index": 1, "delta": {"content": "other"}}]})
     said = chunk(content="this") + other + chunk("stop") + DONE
@@ -225,6 +255,10 @@ def test_a_text_in_parts_and_hidden_reasoning() -> None:
     deltas = OpenAIDialect("http://v").deltas()
     assert deltas.feed(said) == "so"
     assert deltas.written == len("hmmso")
+    thought = {"content": {"parts": [{"text": "hmm", "thought": True}, {"text": "so"}]}}
+    gemini = GeminiDialect("http://v").deltas()
+    assert gemini.feed(event({"candidates": [thought]})) == "so"
+    assert gemini.written == len("hmmso")
     thinking = event({"type": "content_block_delta", "delta": {"type": "thinking_delta",
                       "thinking": "hmm"}})  # fmt: skip
     deltas = AnthropicDialect("http://v").deltas()
@@ -241,6 +275,8 @@ def test_a_stream_is_asked_for_with_its_usage() -> None:
     sent = body(AnthropicDialect("http://v").encode(CALL, stream=True))
     assert sent["stream"] is True
     assert "stream_options" not in sent
+    url = GeminiDialect("http://v").encode(CALL, stream=True).url
+    assert url == "http://v/v1beta/models/m:streamGenerateContent?alt=sse"
 
 
 @pytest.mark.parametrize(
