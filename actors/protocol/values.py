@@ -11,7 +11,7 @@ from actors.domain.model import Model, Usage
 Role: TypeAlias = Literal[
     "plan", "critique", "refine", "voter", "judge", "answer", "fuse", "repair"
 ]
-Mode: TypeAlias = Literal["planning", "adversarial", "vote", "refine"]
+Mode: TypeAlias = Literal["planning", "adversarial", "vote", "refine", "fuse"]
 Profile: TypeAlias = Literal["cheap", "normal", "high_confidence", "planning", "adversarial"]
 
 CallErrorKind: TypeAlias = Literal[

@@ -7,8 +7,8 @@ values in and values out, and can be carried out again from a journal of the ans
 
 To read in this order:
 
-- `planning`, `refine`, `adversarial`, `vote`: the modes.  Each has a `VERSION`, raised whenever
-  the same answers would lead it elsewhere.
+- `planning`, `refine`, `adversarial`, `vote`, `fuse`: the modes.  Each has a `VERSION`, raised
+  whenever the same answers would lead it elsewhere.
 - `answering`, `criticism`, `panel`, `voters`, `judging`: what the modes share, as plans of their
   own, used with `yield from`.
 - `plan`: the three things a plan may yield; `enough`: the rules by which a round closes.
@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from actors.protocol import Mode, Order
-from actors.strategies import adversarial, planning, refine, vote
+from actors.strategies import adversarial, fuse, planning, refine, vote
 from actors.strategies.plan import Plan, Result
 
 STRATEGIES: Mapping[Mode, Callable[[Order], Plan[Result]]] = {
@@ -31,6 +31,7 @@ STRATEGIES: Mapping[Mode, Callable[[Order], Plan[Result]]] = {
     "adversarial": adversarial.adversarial,
     "vote": vote.vote,
     "refine": refine.refine,
+    "fuse": fuse.fuse,
 }
 
 VERSIONS: Mapping[Mode, str] = {
@@ -38,4 +39,5 @@ VERSIONS: Mapping[Mode, str] = {
     "adversarial": adversarial.VERSION,
     "vote": vote.VERSION,
     "refine": refine.VERSION,
+    "fuse": fuse.VERSION,
 }

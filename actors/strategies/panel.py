@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.domain import prompts
+from actors.domain.admission import DEFAULT_MAX_TOKENS
 from actors.domain.selection import panel
 from actors.protocol import Candidate, Order
 from actors.strategies.answering import primaries, refusal_error, somebody_may, writing
@@ -19,24 +20,37 @@ REPEATED_TEMPERATURE = 0.7
 """A model that is asked several times must not say the same each time."""
 JUDGING_SHARE = 0.25
 JUDGING_MOST_S = 30.0
+FUSING_SHARE = 0.4
+FUSING_MOST_S = 60.0
 BALLOT_BYTES = 4096
 """What a ballot has besides the conversation and the answers."""
 _SEEDS = 2**31
 
 
 class Panel(Struct, frozen=True):
-    """One call per voter, in the voters' order, and the models that may step in, best first.
+    """One call per voter, in the voters' order, and all models that may vote, best first.
 
     `absent` are voters named by the user that may not answer: place, model, why.  The voters'
-    round leaves `leave_s` and the money of `finish` to the judge.
+    round leaves `leave_s` and the money of `finish` to the last call, which reads their answers.
     """
 
     messages: bytes
     calls: tuple[Call, ...]
-    spare: tuple[Candidate, ...]
+    eligible: tuple[Candidate, ...]
     absent: tuple[tuple[int, str, str], ...]
-    leave_s: float
-    finish: Finish | None
+    leave_s: float = 0.0
+    finish: Finish | None = None
+
+    @property
+    def models(self) -> frozenset[str]:
+        """Those that are asked."""
+        return frozenset(call.candidates[0].model.id for call in self.calls)
+
+    @property
+    def spare(self) -> tuple[Candidate, ...]:
+        """Those that may step in."""
+        asked = self.models
+        return tuple(candidate for candidate in self.eligible if candidate.model.id not in asked)
 
 
 def seated(order: Order) -> Plan[Panel]:
@@ -44,18 +58,25 @@ def seated(order: Order) -> Plan[Panel]:
 
     A judge is set aside unless the user names it as a voter, or there is no other model.
     """
-    named = order.voter_models or ((order.primary,) if order.primary else ())
+    named = _named(order)
     judging = Chosen((), ())
     if order.voters > 1:
         judging = yield from somebody_may(replace(judges(order, order.messages), avoid=named))
-    messages = prompts.question(order.messages, order.schema)
-    wanted = primaries(order, "voter", "normal", messages)
-    chosen = yield from choose(replace(wanted, named=tuple(dict.fromkeys(named))))
-    if not chosen.ranked:
-        raise refusal_error(chosen)
     aside = {candidate.model.id for candidate in judging.ranked[:1]} - {*named}
-    eligible = tuple(c for c in chosen.ranked if c.model.id not in aside) or chosen.ranked
-    return _panel(order, messages, eligible, _absent(order, chosen), judging.ranked)
+    panel = yield from _filled(order, aside)
+    leave_s = min(JUDGING_SHARE * order.latency_s, JUDGING_MOST_S) if order.voters > 1 else 0.0
+    judge = tuple(c for c in judging.ranked if c.model.id not in panel.models) or judging.ranked
+    return replace(panel, leave_s=leave_s, finish=_finish(panel, judge, JUDGE_TOKENS))
+
+
+def seated_to_fuse(order: Order) -> Plan[Panel]:
+    """Fills the panel with different models, best first; whoever writes last may be one of them."""
+    panel = yield from _filled(order)
+    if order.voters == 1:
+        return panel
+    most = DEFAULT_MAX_TOKENS if order.max_tokens is None else order.max_tokens
+    leave_s = min(FUSING_SHARE * order.latency_s, FUSING_MOST_S)
+    return replace(panel, leave_s=leave_s, finish=_finish(panel, panel.eligible, most))
 
 
 def voter_call(
@@ -80,24 +101,22 @@ def _absent(order: Order, chosen: Chosen) -> tuple[tuple[int, str, str], ...]:
     )
 
 
-def _panel(
-    order: Order,
-    messages: bytes,
-    eligible: tuple[Candidate, ...],
-    absent: tuple[tuple[int, str, str], ...],
-    judging: tuple[Candidate, ...],
-) -> Panel:
-    named = order.voter_models or ((order.primary,) if order.primary else ())
+def _filled(order: Order, aside: Set[str] = frozenset()) -> Plan[Panel]:
+    """A panel of models that are not to be left `aside`, unless there are no others."""
+    named = _named(order)
+    messages = prompts.question(order.messages, order.schema)
+    wanted = primaries(order, "voter", "normal", messages)
+    chosen = yield from choose(replace(wanted, named=tuple(dict.fromkeys(named))))
+    if not chosen.ranked:
+        raise refusal_error(chosen)
+    eligible = tuple(c for c in chosen.ranked if c.model.id not in aside) or chosen.ranked
+    absent = _absent(order, chosen)
     asked = panel(eligible, order.voters - len(absent), named)
-    used = {candidate.model.id for candidate in asked}
-    return Panel(
-        messages,
-        _calls(order, messages, asked),
-        tuple(candidate for candidate in eligible if candidate.model.id not in used),
-        absent,
-        min(JUDGING_SHARE * order.latency_s, JUDGING_MOST_S) if order.voters > 1 else 0.0,
-        _finish(messages, tuple(c for c in judging if c.model.id not in used) or judging),
-    )
+    return Panel(messages, _calls(order, messages, asked), eligible, absent)
+
+
+def _named(order: Order) -> tuple[str, ...]:
+    return order.voter_models or ((order.primary,) if order.primary else ())
 
 
 def _calls(order: Order, messages: bytes, asked: Sequence[Candidate]) -> tuple[Call, ...]:
@@ -108,6 +127,8 @@ def _calls(order: Order, messages: bytes, asked: Sequence[Candidate]) -> tuple[C
     )
 
 
-def _finish(messages: bytes, judging: tuple[Candidate, ...]) -> Finish | None:
-    """What the judge will need: a token is at least a byte of what it is sent."""
-    return Finish(judging, len(messages) + BALLOT_BYTES, JUDGE_TOKENS) if judging else None
+def _finish(panel: Panel, candidates: tuple[Candidate, ...], most_tokens: int) -> Finish | None:
+    """What the last call will need: a token is at least a byte of what it is sent."""
+    if not candidates:
+        return None
+    return Finish(candidates, len(panel.messages) + BALLOT_BYTES, most_tokens)

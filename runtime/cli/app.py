@@ -14,7 +14,7 @@ from runtime.cli.ends import DONE, INTERRUPTED, WRONG_USE, exit_status, one_line
 from runtime.cli.terminal import STANDARD_INPUT
 from runtime.telemetry import be_silent
 
-Mode: TypeAlias = Literal["planning", "adversarial", "vote", "refine"]
+Mode: TypeAlias = Literal["planning", "adversarial", "vote", "refine", "fuse"]
 Scope: TypeAlias = Literal["plan", "chat", "admin"]
 ConfigFile: TypeAlias = Annotated[
     Path | None, Parameter(help="The configuration; by default planhub.toml in this folder.")
@@ -116,11 +116,12 @@ def plan(
         What is asked; `-` reads it from standard input.
     mode
         planning: one model. adversarial: plan, critique, refine. vote: several models answer and
-        a judge picks. refine: one model improves its own answer.
+        a judge picks. refine: one model improves its own answer. fuse: several models answer and
+        one makes a single answer of theirs.
     iterations
         How often an answer is improved, up to 10.
     voters
-        How many models answer in mode vote, 1 to 10.
+        How many models answer in the modes vote and fuse, 1 to 10.
     primary_model
         The planner, the refiner, the first voter.
     review_model

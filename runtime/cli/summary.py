@@ -37,7 +37,7 @@ def choice(console: Console, result: PlanResult) -> None:
     """Who answered, or who was a candidate, and how it was chosen."""
     if "responses" in result.response:
         _candidates(console, result.response)
-        _verdict(console, result)
+        (_verdict if "judge" in result.response else _fused)(console, result)
     else:
         heading(console, "Answered by", f"{result.negotiated_model} ({result.routing_reason})")
     if result.reasons:
@@ -57,7 +57,7 @@ def _candidates(console: Console, response: dict[str, Any]) -> None:
     shared = _shared_lines([candidate["content"] for candidate in response["responses"]])
     width = max(len(candidate["model"]) for candidate in (*response["responses"], *failed))
     for candidate in response["responses"]:
-        chosen = candidate["selected"]
+        chosen = candidate.get("selected", False)
         line = Text("  → " if chosen else "    ", style="bold green" if chosen else "")
         line.append(f"{candidate['model']:<{width}}  ")
         words = len(candidate["content"].split())
@@ -92,6 +92,16 @@ def _verdict(console: Console, result: PlanResult) -> None:
     response = result.response
     by = f"{response['judge']} chose" if response.get("judge_decided") else "by rule:"
     heading(console, "Verdict", f"{by} {result.negotiated_model}")
+    _reason(console, response)
+
+
+def _fused(console: Console, result: PlanResult) -> None:
+    made = "made of them by" if result.response["fused_response"] else "nobody could fuse them:"
+    heading(console, "Answer", f"{made} {result.negotiated_model}")
+    _reason(console, result.response)
+
+
+def _reason(console: Console, response: dict[str, Any]) -> None:
     if response.get("reason"):
         reason = Text(named(response["reason"], response["responses"]), style="italic")
         console.print(Padding(reason, _INDENT, expand=False))

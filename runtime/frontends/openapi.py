@@ -47,6 +47,25 @@ class VoteResponse(Struct, kw_only=True):
     output: Any = None
 
 
+class Contribution(Struct, kw_only=True):
+    model: str
+    content: str
+
+
+class FuseResponse(Struct, kw_only=True):
+    """Where nobody could fuse them `fused_response` is null, and the response at index `selected`
+    is returned, for a `reason`; else those two are null.
+    """
+
+    fused_response: str | None
+    responses: list[Contribution]
+    model: str
+    selected: int | None
+    reason: str | None
+    failed: list[FailedVoter]
+    output: Any = None
+
+
 class AdversarialResponse(Struct, kw_only=True):
     """What was not reached is null; `rounds` has every critique with the plan it led to."""
 
@@ -96,7 +115,7 @@ class Health(Struct, kw_only=True):
     reason: str = ""
 
 
-_RESPONSES = (VoteResponse, AdversarialResponse, RefineResponse, ChatCompletion)
+_RESPONSES = (VoteResponse, AdversarialResponse, RefineResponse, FuseResponse, ChatCompletion)
 _BODIES = (PlanRequest, PlanResult, ErrorBody, RunPage, ModelList, Health, *_RESPONSES)
 
 _REFUSALS = {

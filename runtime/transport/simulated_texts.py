@@ -1,7 +1,7 @@
 """What the simulated models say: plausible at a glance, and plainly not a model's.
 
 The conversation decides what is wanted: a verdict on candidates, a critique, a value for a JSON
-Schema, an improved answer, or an answer.  A heavier model says more.
+Schema, an improved answer, one made of several, or an answer.  A heavier model says more.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ _MOST_READ = 200_000
 """Characters of a conversation that are looked at from either end."""
 
 
+_CANDIDATE = re.compile(r'<candidate label="\w+" key="\w+">\n(.*?)\n</candidate key', re.DOTALL)
+
+
 class Turn(Struct):
     role: str
     content: str
@@ -31,11 +34,15 @@ def reply(weight: int, turns: Sequence[Turn], random: Random) -> str:
     written = next((turn.content for turn in reversed(turns) if turn.role == "assistant"), "")
     if schema := _verdict_schema(texts):
         return _verdict(schema, texts, random)
-    improving = bool(written) and "improved answer" in last
-    if not improving and '"severity"' in last and '"findings"' in last:
+    drafts = _CANDIDATE.findall(last)
+    improving = bool(written) and not drafts and "improved answer" in last
+    if not improving and not drafts and '"severity"' in last and '"findings"' in last:
         return _critique(written)
     if wanted := _output_schema(turns):
         return _json(instance(wanted, random, _words))
+    if drafts:
+        depth = max(draft.count("## ") for draft in drafts)
+        return _answer(turns, depth + 1, f"answer made of {len(drafts)} others")
     if improving:
         return _answer(turns, written.count("## ") + 2, "improved answer")
     return _answer(turns, max(weight - 3, 2) + random.randint(0, 1), "answer")

@@ -47,6 +47,7 @@ def sensible(work: CallVendor) -> Says:
         ("adversarial", {"plan_only": True}, ["plan"]),
         ("vote", {}, ["voter", "voter", "voter", "judge"]),
         ("vote", {"voters": 1}, ["voter"]),
+        ("fuse", {}, ["voter", "voter", "voter", "fuse"]),
         ("refine", {"iterations": 3}, ["plan", "refine", "refine", "refine"]),
     ],
 )

@@ -117,7 +117,7 @@ def test_profiles(client: httpx.Client, profile: str, model: str) -> None:
     assert asked(client, policy={"profile": profile})["negotiated_model"] == model
 
 
-@pytest.mark.parametrize("mode", ["planning", "vote", "adversarial", "refine"])
+@pytest.mark.parametrize("mode", ["planning", "vote", "adversarial", "refine", "fuse"])
 def test_a_floor_that_nobody_meets(client: httpx.Client, vendors: Vendors, mode: str) -> None:
     """Each model's reason is told, and nothing was sent."""
     before = len(vendors.calls)

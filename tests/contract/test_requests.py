@@ -137,9 +137,8 @@ def test_iterations(client: httpx.Client, iterations: Any) -> None:
     is_refused(post(client, wanting(iterations=iterations)), 400, "bad_iterations", text)
 
 
-@pytest.mark.parametrize("mode", ["fuse", "Vote", "", 1, ["vote"], {}])
+@pytest.mark.parametrize("mode", ["debate", "Vote", "", 1, ["vote"], {}])
 def test_modes(client: httpx.Client, mode: Any) -> None:
-    """Those that do not exist yet too."""
     text = "unknown orchestration mode"
     is_refused(post(client, wanting(mode=mode)), 400, "unknown_mode", text)
 

@@ -55,7 +55,7 @@ class Failing:
 def fields(draws: Random) -> dict[str, Any]:
     """A request of any mode; some in a hurry, some without money."""
     wanted: dict[str, Any] = {
-        "mode": draws.choice(["planning", "adversarial", "vote", "refine"]),
+        "mode": draws.choice(["planning", "adversarial", "vote", "refine", "fuse"]),
         "on_partial": draws.choice(["accept", "refill", "fail"]),
         "max_latency_ms": draws.choice([50, 3_000, 3_000]),
     }

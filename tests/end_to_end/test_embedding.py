@@ -66,7 +66,7 @@ def test_trio(vendors: Vendors) -> None:
         async with Planhub.open_async(configured(vendors)) as hub:
             assert threading.active_count() == threads
             async with trio.open_nursery() as nursery:
-                for mode in ("planning", "adversarial", "vote", "refine"):
+                for mode in ("planning", "adversarial", "vote", "refine", "fuse"):
                     nursery.start_soon(ask, hub, mode)
         return results
 
@@ -80,7 +80,7 @@ def test_asyncio(vendors: Vendors) -> None:
 
     async def main() -> list[PlanResult]:
         async with Planhub.open_async(configured(vendors)) as hub:
-            modes = ("planning", "adversarial", "vote", "refine")
+            modes = ("planning", "adversarial", "vote", "refine", "fuse")
             return await asyncio.gather(*(hub.plan_async(PROMPT, mode=mode) for mode in modes))
 
     results = asyncio.run(main())

@@ -70,7 +70,7 @@ def hub(env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         yield hub
 
 
-@pytest.mark.parametrize("mode", ["planning", "adversarial", "vote", "refine"])
+@pytest.mark.parametrize("mode", ["planning", "adversarial", "vote", "refine", "fuse"])
 def test_the_vendors_take_every_request(vendors: Vendors, hub: Planhub, mode: str) -> None:
     """At the first try, though parameters are given that some models refuse to have set."""
     parameters = {"temperature": 0.3, "top_p": 0.9, "seed": 7, "stop": "END"}

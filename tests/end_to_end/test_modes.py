@@ -1,4 +1,4 @@
-"""The four modes as the vendors see them: how many calls, and what is in each."""
+"""The modes as the vendors see them: how many calls, and what is in each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PARAMETERS = {
     "max_tokens": 777,
     "stop": ["END OF PLAN"],
 }
-WRITING = {"plan", "refine", "voter", "answer"}
+WRITING = {"plan", "refine", "voter", "answer", "fuse"}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,8 @@ WRITING = {"plan", "refine", "voter", "answer"}
         ("vote", {}, ["voter", "voter", "voter", "judge"]),
         ("vote", {"voters": 5}, ["voter"] * 5 + ["judge"]),
         ("vote", {"voters": 1}, ["voter"]),
+        ("fuse", {}, ["voter", "voter", "voter", "fuse"]),
+        ("fuse", {"voters": 2}, ["voter", "voter", "fuse"]),
         ("refine", {}, ["answer", "refine", "refine"]),
         ("refine", {"iterations": 3}, ["answer", "refine", "refine", "refine"]),
     ],
@@ -51,7 +53,7 @@ def test_a_mode_makes_exactly_its_calls(
     by_role(result, vendors)
 
 
-@pytest.mark.parametrize("mode", ["planning", "adversarial", "vote", "refine"])
+@pytest.mark.parametrize("mode", ["planning", "adversarial", "vote", "refine", "fuse"])
 @pytest.mark.parametrize("primary", ["gpt-strong", "claude-strong"])
 def test_the_conversation_and_the_parameters_reach_the_models(
     vendors: Vendors, mode: str, primary: str
@@ -104,7 +106,7 @@ def test_every_letter_arrives(vendors: Vendors, primary: str) -> None:
     assert result.text == f"You said: {text}"
 
 
-@pytest.mark.parametrize("mode", ["planning", "adversarial", "vote", "refine"])
+@pytest.mark.parametrize("mode", ["planning", "adversarial", "vote", "refine", "fuse"])
 def test_hidden_reasoning_is_stripped_when_asked(vendors: Vendors, mode: str) -> None:
     """It is returned as it came otherwise, and never shown to another model."""
     vendors.answer(judging(otherwise=lambda _: Reply("<think>they want REST</think>A REST API.")))

@@ -126,7 +126,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
     return tmp_path / "planhub.db" if request.param == "on disk" else None
 
 
-@pytest.mark.parametrize("mode", ["planning", "adversarial", "vote", "refine"])
+@pytest.mark.parametrize("mode", ["planning", "adversarial", "vote", "refine", "fuse"])
 @pytest.mark.parametrize("primary", [GPT, CLAUDE])
 def test_a_run_costs_what_its_vendors_billed(
     vendors: Vendors, mode: str, primary: str, database: Path | None

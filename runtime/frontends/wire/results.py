@@ -92,7 +92,7 @@ def answer_text(response: dict[str, Any]) -> str:
             text = answers[selected]["content"]
         case {"choices": [{"message": {"content": text}}, *_]}:
             pass
-        case {"refined_response": text}:
+        case {"refined_response": text} | {"fused_response": text}:
             pass
         case _:
             text = response.get("refined_plan") or response.get("initial_plan")

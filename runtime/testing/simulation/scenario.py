@@ -21,7 +21,7 @@ EPOCH = 1_793_491_170.0
 ARRIVALS_S = 30.0
 """The time in which requests and faults come."""
 
-MODES: tuple[Mode, ...] = ("planning", "adversarial", "vote", "refine")
+MODES: tuple[Mode, ...] = ("planning", "adversarial", "vote", "refine", "fuse")
 PROFILES: tuple[Profile | None, ...] = (None, "cheap", "normal", "high_confidence")
 PLACES = ("storage", "ledger", "judge", "router", "pool:a", "pool:b", "pool:c", "run")
 

@@ -250,8 +250,13 @@ def _problems(call: Call, text: str) -> tuple[str, ...]:
 _CANDIDATE = re.compile(r'<candidate label="(\w+)" key="\w+">\n(.*?)\n</candidate key', re.DOTALL)
 
 
+def shown_in(call: Call) -> dict[str, str]:
+    """The candidates in a prompt, text by label, in the order they are shown."""
+    return dict(_CANDIDATE.findall(json.loads(call.messages)[-1]["content"]))
+
+
 def shown_to(judge: Call) -> dict[str, str]:
-    """The candidates in a judge's prompt, text by label, in the order they are shown."""
+    """The candidates in a judge's prompt, which may be followed by a repair of its verdict."""
     prompt = json.loads(judge.messages)[1]["content"]
     return dict(_CANDIDATE.findall(prompt))
 

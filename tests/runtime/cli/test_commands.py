@@ -57,7 +57,7 @@ class Ran:
     ("arguments", "words"),
     [
         (["plan"], "requires an argument"),
-        (["plan", "x", "--mode", "fuse"], '"fuse" for --mode'),
+        (["plan", "x", "--mode", "debate"], '"debate" for --mode'),
         (["plan", "x", "--dry-run"], "Unknown option: --dry-run"),
         (["plan", "x", "--param", "temperature"], "--param must be NAME=VALUE, got temperature"),
         (["plan", "x", "--schema", "nowhere.json"], "cannot read nowhere.json: no such file"),

@@ -145,7 +145,7 @@ def test_iterations_out_of_range(iterations: Any) -> None:
     assert refusal(body(orchestration={"iterations": iterations})) == expected
 
 
-@pytest.mark.parametrize("mode", ["fuse", "debate", "", "Vote", 3])
+@pytest.mark.parametrize("mode", ["debate", "", "Vote", 3])
 def test_unknown_modes(mode: Any) -> None:
     """A mode that this version does not have is unknown, whether or not another one has it."""
     expected = (400, "unknown_mode", "unknown orchestration mode")

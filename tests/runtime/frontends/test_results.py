@@ -39,6 +39,8 @@ def result(response: dict[str, Any]) -> PlanResult:
         {"initial_plan": "the answer"},
         {"responses": ANSWERS, "selected": 1, "judge": None},
         {"initial_response": "first", "refined_response": "the answer"},
+        {"fused_response": "the answer", "responses": ANSWERS, "selected": None},
+        {"fused_response": None, "responses": ANSWERS, "selected": 1},
         COMPLETION,
     ],
 )
