@@ -71,7 +71,7 @@ def test_trio(vendors: Vendors) -> None:
         return results
 
     results = trio.run(main)
-    assert sorted(len(result.calls) for result in results) == [1, 3, 3, 4]
+    assert sorted(len(result.calls) for result in results) == [1, 3, 3, 4, 4]
     assert {result.status for result in results} == {"complete"}
 
 
@@ -84,7 +84,7 @@ def test_asyncio(vendors: Vendors) -> None:
             return await asyncio.gather(*(hub.plan_async(PROMPT, mode=mode) for mode in modes))
 
     results = asyncio.run(main())
-    assert [len(result.calls) for result in results] == [1, 3, 4, 3]
+    assert [len(result.calls) for result in results] == [1, 3, 4, 3, 4]
     assert {result.status for result in results} == {"complete"}
 
 
