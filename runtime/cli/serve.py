@@ -34,9 +34,6 @@ T = TypeVar("T")
 
 START_S = 10.0
 
-YOUNG_OBJECTS = 20_000
-"""How many are made before the collector looks through them; most go without it."""
-
 
 class Places(Struct):
     """Where to serve, as given on the command line."""
@@ -60,7 +57,6 @@ def run_serve(places: Places, path: Path | None) -> int:
         # What lives from here on lives as long as the server: the collector need not look at it.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(YOUNG_OBJECTS)
         keys = KeyRing(lambda: connect(database, read_only=True))
         try:
             stopped_by = _serve(hub.engine, host, port, places, config, keys, path)
