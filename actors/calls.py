@@ -86,7 +86,7 @@ class Calls:
         self._order = order
         # What is carried on goes on after what was done before.
         before_ms = max((r.started_ms + r.latency_ms for r in records), default=0.0)
-        self._begun = ctx.now() - before_ms / 1000
+        self.begun = ctx.now() - before_ms / 1000
         self._deadline = deadline
         self._watcher = watcher
         self._wanted: dict[int, Wanted] = {}
@@ -342,7 +342,7 @@ class Calls:
         self._watcher.attempt_ended(record)
 
     def _elapsed_ms(self) -> float:
-        return (self._ctx.now() - self._begun) * 1000
+        return (self._ctx.now() - self.begun) * 1000
 
     # --- after a failure ---
 

@@ -75,6 +75,7 @@ from actors.strategies.actions import (
     CloseRound,
     Died,
     Done,
+    Grace,
     OpenRound,
     StartCall,
     StrategyFailed,
@@ -108,9 +109,10 @@ class DeadlineReached(Message, frozen=True, gc=False):
 
 
 class RoundTimeUp(Message, frozen=True, gc=False):
-    """A round must make room for what comes after it."""
+    """A round must make room for what comes after it; of kind `late`, its grace is over."""
 
     key: int
+    kind: UnansweredKind = "deadline"
 
 
 class GraceOver(Message, frozen=True, gc=False):
@@ -152,6 +154,7 @@ class Orchestrator(Actor):
         self._performing = False
         self._journal: RunJournal
         self._first: list[StartCall] = []
+        self._opened: dict[int, float] = {}
         self._finish: Finish | None = None
         self._needed_nano = 0
         self._outcome: Result | PlanError
@@ -205,7 +208,7 @@ class Orchestrator(Actor):
             case RetryDue():
                 self._calls.retry(message.key)
             case RoundTimeUp():
-                self._expire(message.key)
+                self._expire(message)
             case DeadlineReached():
                 self._give_up("deadline")
             case GraceOver():
@@ -279,6 +282,8 @@ class Orchestrator(Actor):
                 self._narrator.judged(note)
             case OpenRound():
                 self._open(action)
+            case Grace(key):
+                self._give_grace(key)
             case CloseRound():
                 self._narrator.round_finished(action)
             case Done(result):
@@ -301,6 +306,14 @@ class Orchestrator(Actor):
             left = self._deadline - self.ctx.now() - round.leave_s
             self.ctx.after(max(0.0, left), RoundTimeUp(round.key))
 
+        # What is carried on has been open since the run began, for all that is known.
+        now = self.ctx.now()
+        self._opened[round.key] = now if self._phase >= Phase.CALLING else self._calls.begun
+
+    def _give_grace(self, key: int) -> None:
+        took = self.ctx.now() - self._opened[key]
+        self.ctx.after(took, RoundTimeUp(key, "late"))
+
     # --- what the Router and the Judge answer ---
 
     def _selected(self, selected: Selected) -> None:
@@ -318,9 +331,9 @@ class Orchestrator(Actor):
 
     # --- what is no answer ---
 
-    def _expire(self, key: int) -> None:
-        if actions := self._run.expire(key):
-            self._journal.expired(key)
+    def _expire(self, up: RoundTimeUp) -> None:
+        if actions := self._run.expire(up.key, up.kind):
+            self._journal.expired(up.key, up.kind)
             self._perform(actions)
 
     def _give_up(self, kind: UnansweredKind) -> None:

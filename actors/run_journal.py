@@ -26,8 +26,8 @@ class RunJournal:
     def answered(self, key: int, told: Told) -> None:
         self._waiting.append(answer_step(self._next(), key, told))
 
-    def expired(self, key: int) -> None:
-        self._waiting.append(expire_step(self._next(), key))
+    def expired(self, key: int, kind: UnansweredKind) -> None:
+        self._waiting.append(expire_step(self._next(), key, kind))
 
     def given_up(self, kind: UnansweredKind) -> None:
         self._waiting.append(give_up_step(self._next(), kind))

@@ -62,6 +62,12 @@ class OpenRound(Struct, frozen=True):
     depth: int = 0
 
 
+class Grace(Struct, frozen=True):
+    """Most of a round have answered: `expire(key, "late")` once it has been open twice as long."""
+
+    key: int
+
+
 class CloseRound(Struct, frozen=True):
     """A round has ended; `role` is what its first call was for, None when it had no call."""
 
@@ -81,5 +87,14 @@ class Died(Struct, frozen=True):
 
 
 Action: TypeAlias = (
-    StartCall | AskRouter | AskJudge | Announce | CancelCall | OpenRound | CloseRound | Done | Died
+    StartCall
+    | AskRouter
+    | AskJudge
+    | Announce
+    | CancelCall
+    | OpenRound
+    | Grace
+    | CloseRound
+    | Done
+    | Died
 )

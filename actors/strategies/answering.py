@@ -184,7 +184,7 @@ def shortfall(outcome: Unanswered, so_far: str) -> str:
             raise Cancelled("cancelled", partial=so_far)
         case "budget" | "deadline":
             return outcome.kind
-        case "failed" | "invalid":
+        case "failed" | "invalid" | "late":
             return "stage_failed"
 
 
@@ -214,7 +214,7 @@ def failure(outcome: Unanswered) -> PlanError:
     match outcome.kind:
         case "failed" if outcome.overloaded:
             return RateLimited(f"rate limited: {outcome.text}", partial=partial)
-        case "failed":
+        case "failed" | "late":
             return AllModelsFailed(outcome.text, partial=partial)
         case "invalid":
             return SchemaNotMet(outcome.text, partial=partial)

@@ -24,6 +24,7 @@ from actors.strategies.actions import (
     CloseRound,
     Died,
     Done,
+    Grace,
     OpenRound,
     StartCall,
 )
@@ -45,9 +46,9 @@ def answer_step(number: int, key: int, told: Told) -> Step:
     return Step(number, "answer", key, _ENCODER.encode(told))
 
 
-def expire_step(number: int, key: int) -> Step:
-    """The time of the round opened under `key` was up."""
-    return Step(number, "expire", key, b"")
+def expire_step(number: int, key: int, kind: UnansweredKind = "deadline") -> Step:
+    """The time of the round opened under `key` was up, or what was missing of it was late."""
+    return Step(number, "expire", key, b"" if kind == "deadline" else _ENCODER.encode(kind))
 
 
 def give_up_step(number: int, kind: UnansweredKind) -> Step:
@@ -67,7 +68,7 @@ def take(run: Run, step: Step) -> list[Action]:
         case "answer":
             return run.resume(step.key, told_by(step))
         case "expire":
-            return run.expire(step.key)
+            return run.expire(step.key, _KIND.decode(step.body) if step.body else "deadline")
         case "give_up":
             return run.give_up(_KIND.decode(step.body))
         case _:
@@ -77,10 +78,11 @@ def take(run: Run, step: Step) -> list[Action]:
 def carry_on(run: Run, steps: Sequence[Step]) -> list[Action]:
     """Begins `run`, tells it the steps, and gives what is left to be done, in its order.
 
-    That is: rounds still open, then calls and questions not answered yet, or the run's end.  Raises
-    msgspec.DecodeError for steps that cannot be read.
+    That is: rounds still open and their graces, then calls and questions not answered yet, or the
+    run's end.  Raises msgspec.DecodeError for steps that cannot be read.
     """
     rounds: dict[int, Action] = {}
+    graces: dict[int, Action] = {}
     started: dict[int, Action] = {}
     for actions in (run.begin(), *(take(run, step) for step in steps)):
         for action in actions:
@@ -89,15 +91,18 @@ def carry_on(run: Run, steps: Sequence[Step]) -> list[Action]:
                     return [action]
                 case OpenRound(key):
                     rounds[key] = action
+                case Grace(key):
+                    graces[key] = action
                 case CloseRound(key):
                     del rounds[key]
+                    graces.pop(key, None)
                 case StartCall(key) | AskRouter(key) | AskJudge(key):
                     started[key] = action
                 case CancelCall() | Announce():
                     pass  # it has been done
                 case _:
                     assert_never(action)
-    return [*rounds.values(), *(started[key] for key in run.outstanding)]
+    return [*rounds.values(), *graces.values(), *(started[key] for key in run.outstanding)]
 
 
 def without_failures(run: Run, steps: Sequence[Step]) -> tuple[Step, ...]:

@@ -100,8 +100,10 @@ class Answered(Struct, frozen=True, tag=True, array_like=True):
     usage: Usage = Usage()
 
 
-UnansweredKind: TypeAlias = Literal["failed", "budget", "deadline", "cancelled", "invalid"]
-"""`invalid` is a plan's own finding: there are answers, and none that can be used."""
+UnansweredKind: TypeAlias = Literal["failed", "budget", "deadline", "cancelled", "invalid", "late"]
+"""`late` is what a round's grace did not reach; `invalid` is a plan's own finding: there are
+answers, and none that can be used.
+"""
 
 
 class Unanswered(Struct, frozen=True, tag=True, array_like=True):
@@ -170,12 +172,14 @@ class Round(Struct, frozen=True):
     """Calls done together.
 
     `leave_s` seconds before the run's deadline the round is closed, whatever has come by then.
+    Once the quorum of a `grace` has answered, the others get as long again as that took.
     """
 
     branches: tuple[Call | Plan[Any], ...]
     enough: Enough = AllIn()
     leave_s: float = 0.0
     finish: Finish | None = None
+    grace: Quorum | None = None
 
 
 class Ballot(Struct, frozen=True):
@@ -243,10 +247,13 @@ def ask(
 
 
 def fork(
-    *plans: Plan[T], leave_s: float = 0.0, finish: Finish | None = None
+    *plans: Plan[T],
+    leave_s: float = 0.0,
+    finish: Finish | None = None,
+    grace: Quorum | None = None,
 ) -> Plan[tuple[T | Unanswered, ...]]:
-    """Carries these plans out side by side and waits for all of them."""
-    results: tuple[T | Unanswered, ...] = yield Round(plans, AllIn(), leave_s, finish)
+    """Carries these plans out side by side and waits for all of them, or until they are late."""
+    results: tuple[T | Unanswered, ...] = yield Round(plans, AllIn(), leave_s, finish, grace)
     return results
 
 

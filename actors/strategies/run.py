@@ -6,7 +6,8 @@ actions it returns and tells it what came of them:
 - `begin()` starts the plan; `resume(key, answer)` brings the answer to what was started under
   `key`: an Outcome to :class:`StartCall`, a Chosen to :class:`AskRouter`, the Judge's reply to
   :class:`AskJudge`.
-- `expire(key)` says that a round's own time is up; `give_up(kind)` that the whole run's is.
+- `expire(key)` says that a round's own time is up, or that its grace is over; `give_up(kind)`
+  that the whole run's time is up.
 
 Rules:
 
@@ -41,6 +42,7 @@ from actors.strategies.actions import (
     CloseRound,
     Died,
     Done,
+    Grace,
     OpenRound,
     StartCall,
     StrategyFailed,
@@ -56,6 +58,7 @@ from actors.strategies.plan import (
     Enough,
     Note,
     Plan,
+    Quorum,
     Reading,
     Result,
     Round,
@@ -92,6 +95,7 @@ class _Open:
     key: int
     plan: _Carried
     enough: Enough
+    grace: Quorum | None
     results: list[Any]
     announced: bool
     running: int
@@ -111,8 +115,18 @@ class _Open:
             return not self.opening
         if isinstance(self.enough, AllIn):
             return False
+        return self._have(self.enough)
+
+    def gives_grace(self) -> bool:
+        """Whether its grace begins now; it begins once."""
+        if self.grace is None or self.opening or not self._have(self.grace):
+            return False
+        self.grace = None
+        return True
+
+    def _have(self, rule: Enough) -> bool:
         ended = [result for result in self.results if result is not _WAITS]
-        return is_enough(self.enough, ended, len(self.results))
+        return is_enough(rule, ended, len(self.results))
 
 
 @dataclass(eq=False, slots=True)
@@ -168,12 +182,12 @@ class Run:
             return self._ignore()
         return self._act(lambda: self._answer(asked, answer))
 
-    def expire(self, key: int) -> list[Action]:
+    def expire(self, key: int, kind: UnansweredKind = "deadline") -> list[Action]:
         """The time of the round opened under `key` is up: it closes with what it has."""
         if (round := self._rounds.get(key)) is None:
             return self._ignore()
-        round.stopped = "deadline"
-        return self._act(lambda: self._stop("deadline", round))
+        round.stopped = kind
+        return self._act(lambda: self._stop(kind, round))
 
     def give_up(self, kind: UnansweredKind) -> list[Action]:
         """Nothing more may be started: the run ends now, with the best it has."""
@@ -238,7 +252,8 @@ class Run:
         """Starts every branch.  A round without any, or with enough already, is over at once."""
         announced = bool(step.branches) and self._stopped_at(plan.place) is None
         calls = len(step.branches)
-        opened = _Open(self._key(), plan, step.enough, [_WAITS] * calls, announced, calls)
+        results = [_WAITS] * calls
+        opened = _Open(self._key(), plan, step.enough, step.grace, results, announced, calls)
         self._rounds[opened.key] = opened
         if announced:
             opening = OpenRound(opened.key, calls, step.leave_s, step.finish, plan.depth)
@@ -246,7 +261,12 @@ class Run:
         for index, branch in enumerate(step.branches):
             self._branch(_Place(opened, index), branch)
         opened.opening = False
-        return self._close(opened) if opened.may_close else _WAITS
+        return self._close(opened) if opened.may_close else self._wait(opened)
+
+    def _wait(self, round: _Open) -> _Waits:
+        if round.gives_grace():
+            self._actions.append(Grace(round.key))
+        return _WAITS
 
     def _branch(self, place: _Place, branch: Call | Plan[Any]) -> None:
         if isinstance(branch, Call):
@@ -263,6 +283,8 @@ class Run:
         round.put(place.index, result)
         if round.may_close:
             self._advance(round.plan, self._close(round))
+        else:
+            self._wait(round)
 
     def _close(self, round: _Open) -> tuple[Any, ...]:
         """Gives up the branches still running and hands the results over."""

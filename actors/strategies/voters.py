@@ -13,7 +13,9 @@ from actors.protocol import Order
 from actors.strategies.agreeing import agreed
 from actors.strategies.answering import answer, failure, shown
 from actors.strategies.panel import Panel, voter_call
-from actors.strategies.plan import Answered, Call, Outcome, Plan, Unanswered, fork
+from actors.strategies.plan import Answered, Call, Outcome, Plan, Quorum, Unanswered, fork
+
+LATE = "cancelled: most had answered, and as long again had passed"
 
 
 class Seat(Struct, frozen=True):
@@ -31,7 +33,13 @@ class Seat(Struct, frozen=True):
         """Why there is no answer, without the model's name."""
         if isinstance(self.outcome, Answered):
             return ""
+        if self.outcome.kind == "late":
+            return LATE
         return "; ".join(error for _, error in self.outcome.failures) or self.outcome.kind
+
+    @property
+    def is_late(self) -> bool:
+        return isinstance(self.outcome, Unanswered) and self.outcome.kind == "late"
 
 
 class Heard(Struct, frozen=True):
@@ -62,8 +70,9 @@ class Heard(Struct, frozen=True):
     @property
     def codes(self) -> tuple[str, ...]:
         """What is unusual about it."""
-        lost = ("voters_failed",) if self.failed else ()
-        return (*lost, *(kind for kind in self.kinds if kind in ("budget", "deadline")))
+        failed = ("voters_failed",) if not all(seat.is_late for seat in self.failed) else ()
+        late = ("voters_late",) if any(seat.is_late for seat in self.failed) else ()
+        return (*failed, *late, *(kind for kind in self.kinds if kind in ("budget", "deadline")))
 
 
 def heard(order: Order, panel: Panel, *, until_agreed: bool = False) -> Plan[Heard]:
@@ -75,10 +84,10 @@ def heard(order: Order, panel: Panel, *, until_agreed: bool = False) -> Plan[Hea
     cancelled run.
     """
     first = majority(order.voters) if until_agreed else len(panel.calls)
-    seats = yield from _ask(panel, panel.calls[:first])
+    seats = yield from _ask(order, panel, panel.calls[:first])
     rest = panel.calls[first:]
     if rest and not _is_over(order, seats):
-        seats += yield from _ask(panel, rest)
+        seats += yield from _ask(order, panel, rest)
         rest = ()
     for place, model, why in panel.absent:
         seats.insert(place, Seat(model, Unanswered("failed", ((model, why),))))
@@ -87,7 +96,7 @@ def heard(order: Order, panel: Panel, *, until_agreed: bool = False) -> Plan[Hea
     while not (until_agreed and _is_over(order, seats)) and (
         vacant := list(zip(_vacant(seats), spare, strict=False))
     ):
-        substitutes = yield from _ask(panel, tuple(call for _, call in vacant))
+        substitutes = yield from _ask(order, panel, tuple(call for _, call in vacant))
         failed += [seat for seat in substitutes if not seat.answered]
         for (place, _), seat in zip(vacant, substitutes, strict=True):
             seats[place] = seat
@@ -102,7 +111,7 @@ def _is_over(order: Order, seats: Sequence[Seat]) -> bool:
     that must not, or there is no time left.
     """
     failed = [seat.outcome.kind for seat in seats if isinstance(seat.outcome, Unanswered)]
-    if "cancelled" in failed or "deadline" in failed or (failed and order.on_partial == "fail"):
+    if "cancelled" in failed or "deadline" in failed or _must_not(order, seats):
         return True
     return agreed(order, _answers(seats), order.voters) is not None
 
@@ -111,8 +120,10 @@ def _answers(seats: Sequence[Seat]) -> tuple[Answered, ...]:
     return tuple(seat.outcome for seat in seats if isinstance(seat.outcome, Answered))
 
 
-def _ask(panel: Panel, calls: tuple[Call, ...]) -> Plan[list[Seat]]:
-    outcomes = yield from fork(*map(answer, calls), leave_s=panel.leave_s, finish=panel.finish)
+def _ask(order: Order, panel: Panel, calls: tuple[Call, ...]) -> Plan[list[Seat]]:
+    grace = Quorum(majority(len(calls))) if order.wait == "quorum" else None
+    branches = map(answer, calls)
+    outcomes = yield from fork(*branches, leave_s=panel.leave_s, finish=panel.finish, grace=grace)
     voters = (call.candidates[0].model.id for call in calls)
     return [Seat(model, outcome) for model, outcome in zip(voters, outcomes, strict=True)]
 
@@ -146,9 +157,15 @@ def _error(order: Order, heard: Heard) -> PlanError | None:
         return Cancelled("cancelled", partial=partial or None)
     if not heard.answers:
         return failure(_together(heard.failed))
-    if order.on_partial == "fail":
+    if _must_not(order, heard.failed):
         return AllModelsFailed(_together(heard.failed).text, partial=partial)
     return None
+
+
+def _must_not(order: Order, seats: Sequence[Seat]) -> bool:
+    """Whether one failed that must not; who is late has not failed, but was given up."""
+    failed = (seat for seat in seats if not seat.answered and not seat.is_late)
+    return order.on_partial == "fail" and any(failed)
 
 
 def _together(failed: Sequence[Seat]) -> Unanswered:

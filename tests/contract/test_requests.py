@@ -150,7 +150,6 @@ def test_modes(client: httpx.Client, mode: Any) -> None:
         ("judges", 1),
         ("decide", "judge"),
         ("rubric", ["brevity"]),
-        ("wait", "quorum"),
         ("hedge", True),
         ("stop", "never"),
         ("keep_best", True),

@@ -53,6 +53,22 @@ def voted(client: httpx.Client, *, status: int = 200, **orchestration: Any) -> A
     return response.json()
 
 
+# --- wait -------------------------------------------------------------------------------------
+
+
+def test_a_straggler_is_not_waited_for(client: httpx.Client, vendors: Vendors) -> None:
+    """Once most have answered; it is cancelled on its connection, and named."""
+    said = saying("a", "b", "c")
+    vendors.answer(lambda c: Reply(fault="hang") if c.model == GPT_LIGHT else said(c))
+    body = voted(client, wait="quorum")
+    assert (body["status"], body["reasons"]) == ("degraded", ["voters_late"])
+    (failed,) = body["response"]["failed"]
+    assert (failed["model"], "as long again" in failed["error"]) == (GPT_LIGHT, True)
+    statuses = {call["model"]: call["status"] for call in body["calls"]}
+    assert statuses[GPT_LIGHT] == "cancelled"
+    assert body["response"]["judge"] is not None
+
+
 # --- early_stop -------------------------------------------------------------------------------
 
 

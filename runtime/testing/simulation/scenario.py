@@ -149,6 +149,7 @@ def _order(draw: Random, number: int, at: float, limits: dict[str, int | None]) 
         "max_tokens": draw.choice([None, 100, 500, 2000]),
         "wanted": draw.random() < 0.6,
         "early_stop": draw.random() < 0.3,
+        "wait": draw.choice(["all", "all", "quorum"]),
     }
     return Order(
         f"r{number}",

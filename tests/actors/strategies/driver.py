@@ -37,6 +37,7 @@ from actors.strategies.actions import (
     CloseRound,
     Died,
     Done,
+    Grace,
     OpenRound,
     StartCall,
 )
@@ -156,6 +157,8 @@ class World:
                 self.notes.append(note)
             case CancelCall(key):
                 self.cancelled.append(key)
+            case Grace():
+                pass  # time stands still here
             case OpenRound():
                 self.opened.append(action)
             case CloseRound():

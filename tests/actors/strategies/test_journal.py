@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from actors.domain.model import Model
 from actors.protocol import Candidate, Step
-from actors.strategies.actions import Action, AskJudge, AskRouter, Done, OpenRound, StartCall
+from actors.strategies.actions import Action, AskJudge, AskRouter, Done, Grace, OpenRound, StartCall
 from actors.strategies.journal import (
     Told,
     answer_step,
@@ -79,7 +79,8 @@ def carried_out(seed: int) -> tuple[list[Step], list[list[Action]]]:
         if draw < 0.05:
             step = give_up_step(number, "deadline")
         elif draw < 0.15 and rounds:
-            step = expire_step(number, random.choice(rounds))
+            kind = random.choice(["deadline", "late"])
+            step = expire_step(number, random.choice(rounds), kind)
         else:
             waiting = [
                 action
@@ -118,6 +119,21 @@ def test_a_run_is_carried_on_from_anywhere(seed: int, where: float) -> None:
         take(before, step)
     assert before.ended
     assert carry_on(Run(some_plan()), steps) == [a for a in done[-1] if isinstance(a, Done)]
+
+
+def test_a_grace_goes_on_while_its_round_is_open() -> None:
+    """Carried on, it is given again; with its round it is over."""
+
+    def plan() -> Plan[Result]:
+        outcomes = yield Round((call("a"), call("b"), call("c")), grace=Quorum(2))
+        return Result("m", "test", "|".join(outcome.text for outcome in outcomes), b"{}")
+
+    steps = [answer_step(1, 2, Answered("a", MODEL)), answer_step(2, 3, Answered("b", MODEL))]
+    left = carry_on(Run(plan()), steps)
+    assert [type(action) for action in left] == [OpenRound, Grace, StartCall]
+    (done,) = carry_on(Run(plan()), [*steps, expire_step(3, 1, "late")])
+    assert isinstance(done, Done)
+    assert done.result.text == "a|b|late"
 
 
 def test_nothing_is_announced_or_asked_a_second_time() -> None:

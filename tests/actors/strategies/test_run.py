@@ -17,6 +17,7 @@ from actors.strategies.actions import (
     CloseRound,
     Died,
     Done,
+    Grace,
     OpenRound,
     StartCall,
     StrategyFailed,
@@ -242,6 +243,28 @@ def test_a_question_that_is_out_is_answered_when_the_run_is_given_up() -> None:
     run = Run(plan())
     run.begin()
     assert run.give_up("deadline") == [Done(result(True))]
+
+
+def test_a_grace_begins_once_with_its_quorum() -> None:
+    """Failures are no part of it; what has not come when it is over is late."""
+    run = Run(one_round(Round((CALL,) * 4, grace=Quorum(2))))
+    run.begin()
+    assert run.resume(2, said("a")) == []
+    assert run.resume(3, Unanswered("failed")) == []
+    assert run.resume(4, said("b")) == [Grace(1)]
+    closed = CloseRound(1, "voter", 2, 2)
+    done = Done(result("a", "failed", "b", "late"))
+    assert run.expire(1, "late") == [CancelCall(5), closed, done]
+    assert run.expire(1, "late") == []
+    assert run.ignored == 1
+
+
+def test_a_grace_waits_for_nobody_when_all_are_in() -> None:
+    """And none is given by those whose answers close the round."""
+    run = Run(one_round(Round((CALL, CALL), grace=Quorum(2))))
+    run.begin()
+    run.resume(2, said("a"))
+    assert run.resume(3, said("b")) == [CloseRound(1, "voter", 2, 0), Done(result("a", "b"))]
 
 
 def test_a_run_given_up_before_it_begins_ends_when_it_does() -> None:

@@ -154,7 +154,7 @@ def test_unknown_modes(mode: Any) -> None:
 
 @pytest.mark.parametrize(
     "option",
-    ["second_look", "judges", "decide", "rubric", "wait", "hedge", "stop",
+    ["second_look", "judges", "decide", "rubric", "hedge", "stop",
      "keep_best"],
 )  # fmt: skip
 def test_an_option_that_does_not_exist_is_never_ignored(option: str) -> None:
