@@ -1,13 +1,12 @@
-"""The Judge: builds ballots, reads verdicts, and watches how each judging model does.
+"""The Judge: builds ballots and reads verdicts.
 
-It calls no model and has no opinion: where there is no verdict it says so.
+It calls no model and has no opinion: where there is no verdict it says so.  How each judging model
+does is counted with the runs that asked it (:class:`~actors.protocol.JudgeVerdict`).
 """
 
 from __future__ import annotations
 
 from typing import ClassVar, assert_never
-
-from msgspec import Struct
 
 from actors.base import Actor, Context, Down
 from actors.domain import ballots
@@ -22,15 +21,6 @@ from actors.protocol import (
 )
 
 
-class JudgeRecord(Struct):
-    """What became of one model's replies: choices, ties, nones, and those nobody could read."""
-
-    choices: int = 0
-    ties: int = 0
-    nones: int = 0
-    unreadable: int = 0
-
-
 class Judge(Actor):
     """One per engine; keeps nothing of a run."""
 
@@ -38,13 +28,14 @@ class Judge(Actor):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        self.records: dict[str, JudgeRecord] = {}
+        self._built = 0
+        self._read = 0
+        self._unreadable = 0
 
     def __repr__(self) -> str:
-        kept = self.records.values()
-        verdicts = sum(one.choices + one.ties + one.nones for one in kept)
-        unreadable = sum(one.unreadable for one in kept)
-        return f"<Judge: {verdicts} verdicts, {unreadable} unreadable, {len(kept)} models>"
+        return (
+            f"<Judge: {self._built} ballots, {self._read} verdicts, {self._unreadable} unreadable>"
+        )
 
     def receive(self, message: JudgeMessage) -> None:
         match message:
@@ -58,20 +49,27 @@ class Judge(Actor):
                 assert_never(message)
 
     def build(self, asked: BuildBallot) -> None:
-        paper = ballots.ballot(asked.question, asked.texts, asked.seed)
+        self._built += 1
+        paper = ballots.ballot(
+            asked.question,
+            asked.texts,
+            asked.seed,
+            asked.rubric,
+            turn=asked.turn,
+            reverse=asked.reverse,
+        )
         built = BallotBuilt(asked.ticket, paper.messages, paper.schema, paper.labels, paper.order)
         self.ctx.reply(asked, built)
 
     def read(self, asked: ReadVerdict) -> None:
-        record = self.records.setdefault(asked.model, JudgeRecord())
         try:
-            choice, reason = ballots.verdict(asked.text, asked.labels)
+            said = ballots.verdict(asked.text, asked.labels)
         except ballots.Unreadable as error:
-            record.unreadable += 1
+            self._unreadable += 1
             self.ctx.reply(asked, _instead(asked, str(error)))
             return
-        _count(record, choice)
-        self.ctx.reply(asked, Verdict(asked.ticket, choice, reason))
+        self._read += 1
+        self.ctx.reply(asked, Verdict(asked.ticket, said.choice, said.reason, said.margin))
 
 
 def _instead(asked: ReadVerdict, problem: str) -> RepairVerdict | VerdictUnreadable:
@@ -80,13 +78,3 @@ def _instead(asked: ReadVerdict, problem: str) -> RepairVerdict | VerdictUnreada
         return VerdictUnreadable(asked.ticket, problem)
     again = ballots.repair(asked.messages, asked.text, asked.labels, problem)
     return RepairVerdict(asked.ticket, again, problem)
-
-
-def _count(record: JudgeRecord, choice: ballots.Choice) -> None:
-    match choice:
-        case "tie":
-            record.ties += 1
-        case "none":
-            record.nones += 1
-        case _:
-            record.choices += 1

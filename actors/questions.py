@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import astuple
+
 from actors.addresses import JUDGE, ROUTER
 from actors.base import Address, Command, Context
 from actors.domain.admission import DEFAULT_MAX_TOKENS, LEAST_TOKENS
@@ -45,10 +47,10 @@ class Questions:
         """Asks the Judge."""
         me, ticket = self._ctx.address, f"q{key}"
         match about:
-            case Ballot(question, texts, seed):
-                self._ask(JUDGE, BuildBallot(me, ticket, question, texts, seed))
-            case Reading(model, text, labels, messages, repaired):
-                self._ask(JUDGE, ReadVerdict(me, ticket, model, text, labels, messages, repaired))
+            case Ballot():
+                self._ask(JUDGE, BuildBallot(me, ticket, *astuple(about)))
+            case Reading():
+                self._ask(JUDGE, ReadVerdict(me, ticket, *astuple(about)))
 
     def answered(self, ticket: str) -> int | None:
         """The key of the question that this answers; None when nobody waits for it."""

@@ -44,13 +44,27 @@ class Fences(Struct, frozen=True):
         return ", ".join(self.labels[i] for i in self.order)
 
 
-def fenced(conversation: str, texts: Sequence[str], seed: int) -> Fences:
-    """Fences around `conversation` and around each of `texts`."""
+def fenced(
+    conversation: str,
+    texts: Sequence[str],
+    seed: int,
+    *,
+    beside: Sequence[str] = (),
+    turn: int = 0,
+    reverse: bool = False,
+) -> Fences:
+    """Fences around `conversation` and around each of `texts`; no label occurs in what is shown
+    `beside` them.
+
+    Other readers of the same are shown it in another order, under other labels: rotated `turn`
+    places further, or reversed.
+    """
     nonce = _digest(str(seed), conversation, *texts).hex()
+    order = _order(int(nonce, 16) + turn, len(texts), reverse=reverse)
+    if turn or reverse:
+        nonce = _digest(nonce, str(turn), str(reverse)).hex()
     key = nonce[:_KEY_LENGTH]
-    labels = _labels(nonce, len(texts), [conversation, *texts])
-    first = int(nonce, 16) % max(len(texts), 1)
-    order = tuple((first + place) % len(texts) for place in range(len(texts)))
+    labels = _labels(nonce, len(texts), [conversation, *beside, *texts])
     return Fences(
         key,
         labels,
@@ -58,6 +72,16 @@ def fenced(conversation: str, texts: Sequence[str], seed: int) -> Fences:
         _fence("conversation", "", key, conversation),
         tuple(_fence("candidate", f' label="{labels[i]}"', key, texts[i]) for i in order),
     )
+
+
+def defused(text: str) -> str:
+    """The text, with nothing in it that looks like a fence."""
+    return _LOOKS_LIKE_FENCE.sub("‹", text) if "<" in text else text
+
+
+def _order(first: int, count: int, *, reverse: bool) -> tuple[int, ...]:
+    order = tuple((first + place) % count for place in range(count))
+    return order[::-1] if reverse else order
 
 
 def _digest(*parts: str) -> bytes:
@@ -92,6 +116,5 @@ def _occurs(label: str, text: str) -> bool:
 
 
 def _fence(tag: str, attributes: str, key: str, text: str) -> str:
-    defused = _LOOKS_LIKE_FENCE.sub("‹", text) if "<" in text else text
-    defused = defused.replace(key, "…")
-    return f'<{tag}{attributes} key="{key}">\n{defused or "(empty)"}\n</{tag} key="{key}">'
+    inside = defused(text).replace(key, "…") or "(empty)"
+    return f'<{tag}{attributes} key="{key}">\n{inside}\n</{tag} key="{key}">'

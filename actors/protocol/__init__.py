@@ -87,6 +87,7 @@ from actors.protocol.values import Answer as Answer
 from actors.protocol.values import CallErrorKind as CallErrorKind
 from actors.protocol.values import CallRecord as CallRecord
 from actors.protocol.values import Candidate as Candidate
+from actors.protocol.values import JudgeVerdict as JudgeVerdict
 from actors.protocol.values import Mode as Mode
 from actors.protocol.values import Order as Order
 from actors.protocol.values import Profile as Profile
@@ -94,4 +95,5 @@ from actors.protocol.values import Refusal as Refusal
 from actors.protocol.values import RefusalCode as RefusalCode
 from actors.protocol.values import Role as Role
 from actors.protocol.values import RunCost as RunCost
+from actors.protocol.values import SecondLook as SecondLook
 from actors.protocol.values import Step as Step

@@ -8,11 +8,17 @@ from actors.base import Command, Down, Message
 
 
 class BuildBallot(Command, frozen=True, gc=False):
-    """Put candidates before a judge: `question` is the conversation, `texts` in voters' order."""
+    """Put candidates before a judge: `question` is the conversation, `texts` in voters' order.
+
+    `rubric` replaces the criteria; `turn` and `reverse` as in :func:`actors.domain.ballots.ballot`.
+    """
 
     question: bytes
     texts: tuple[str, ...]
     seed: int
+    rubric: tuple[str, ...] = ()
+    turn: int = 0
+    reverse: bool = False
 
 
 class BallotBuilt(Message, frozen=True, gc=False):
@@ -44,6 +50,7 @@ class Verdict(Message, frozen=True, gc=False):
     ticket: str
     choice: int | Literal["tie", "none"]
     reason: str
+    margin: Literal["clear", "narrow"] = "clear"
 
 
 class RepairVerdict(Message, frozen=True, gc=False):

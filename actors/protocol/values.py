@@ -80,6 +80,27 @@ class Step(Struct, frozen=True, gc=False, array_like=True):
     body: bytes
 
 
+SecondLook: TypeAlias = Literal["confirmed", "settled", "flipped", "failed"]
+"""What came of judging once more: the same choice, a clear one after a tie, anything else; or
+nothing that could be read.
+"""
+
+
+class JudgeVerdict(Struct, frozen=True, gc=False, array_like=True):
+    """How a judge did once, for its record; nothing of what it read or said.
+
+    `kin` of the `candidates` were of its own family, and so was the one it chose if `chose_kin`.
+    """
+
+    judge: str
+    choice: Literal["one", "tie", "none", "unreadable"]
+    narrow: bool = False
+    second_look: SecondLook | None = None
+    candidates: int = 0
+    kin: int = 0
+    chose_kin: bool = False
+
+
 class Candidate(Struct, frozen=True, gc=False, array_like=True):
     """A model that may take a role.  Lower scores are better; `why` explains the place it has."""
 

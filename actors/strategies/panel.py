@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,7 +13,7 @@ from actors.domain.admission import DEFAULT_MAX_TOKENS
 from actors.domain.selection import panel
 from actors.protocol import Candidate, Order
 from actors.strategies.answering import primaries, refusal_error, somebody_may, writing
-from actors.strategies.judging import JUDGE_TOKENS, judges
+from actors.strategies.judging import JUDGE_TOKENS, judges, kept_for_judging
 from actors.strategies.plan import Call, Chosen, Finish, Plan, choose
 
 REPEATED_TEMPERATURE = 0.7
@@ -62,8 +62,7 @@ def seated(order: Order) -> Plan[Panel]:
     judging = Chosen((), ())
     if order.voters > 1:
         judging = yield from somebody_may(replace(judges(order, order.messages), avoid=named))
-    aside = {candidate.model.id for candidate in judging.ranked[:1]} - {*named}
-    panel = yield from _filled(order, aside)
+    panel = yield from _filled(order, judging.ranked)
     leave_s = min(JUDGING_SHARE * order.latency_s, JUDGING_MOST_S) if order.voters > 1 else 0.0
     judge = tuple(c for c in judging.ranked if c.model.id not in panel.models) or judging.ranked
     return replace(panel, leave_s=leave_s, finish=_finish(panel, judge, JUDGE_TOKENS))
@@ -101,14 +100,15 @@ def _absent(order: Order, chosen: Chosen) -> tuple[tuple[int, str, str], ...]:
     )
 
 
-def _filled(order: Order, aside: Set[str] = frozenset()) -> Plan[Panel]:
-    """A panel of models that are not to be left `aside`, unless there are no others."""
+def _filled(order: Order, judging: tuple[Candidate, ...] = ()) -> Plan[Panel]:
+    """A panel of models that need not be kept for `judging`, unless there are no others."""
     named = _named(order)
     messages = prompts.question(order.messages, order.schema)
     wanted = primaries(order, "voter", "normal", messages)
     chosen = yield from choose(replace(wanted, named=tuple(dict.fromkeys(named))))
     if not chosen.ranked:
         raise refusal_error(chosen)
+    aside = kept_for_judging(order, judging, chosen.ranked, named)
     eligible = tuple(c for c in chosen.ranked if c.model.id not in aside) or chosen.ranked
     absent = _absent(order, chosen)
     asked = panel(eligible, order.voters - len(absent), named)

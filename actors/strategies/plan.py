@@ -32,6 +32,7 @@ from actors.domain.model import Model, Usage
 from actors.protocol import (
     BallotBuilt,
     Candidate,
+    JudgeVerdict,
     Profile,
     Refusal,
     RepairVerdict,
@@ -183,11 +184,17 @@ class Round(Struct, frozen=True):
 
 
 class Ballot(Struct, frozen=True):
-    """Consult: put candidates before a judge, blind.  Sent a :class:`BallotBuilt`."""
+    """Consult: put candidates before a judge, blind.  Sent a :class:`BallotBuilt`.
+
+    The fields are those of :class:`actors.protocol.BuildBallot`.
+    """
 
     question: bytes
     texts: tuple[str, ...]
     seed: int
+    rubric: tuple[str, ...] = ()
+    turn: int = 0
+    reverse: bool = False
 
 
 class Reading(Struct, frozen=True):
@@ -209,8 +216,14 @@ class Note(Struct, frozen=True):
     reason: str
 
 
+class Watched(Struct, frozen=True):
+    """Consult: nothing is asked and nothing waited for; how a judge did goes into its record."""
+
+    verdict: JudgeVerdict
+
+
 class Consult(Struct, frozen=True):
-    about: Ballot | Reading | Note
+    about: Ballot | Reading | Note | Watched
 
 
 Step: TypeAlias = Choose | Round | Consult
@@ -272,3 +285,8 @@ def read_verdict(reading: Reading) -> Plan[Verdict | RepairVerdict | VerdictUnre
 def note(noted: Note) -> Plan[None]:
     """Tells the run's watchers what was judged."""
     yield Consult(noted)
+
+
+def watch(verdict: JudgeVerdict) -> Plan[None]:
+    """Puts on record how a judge did."""
+    yield Consult(Watched(verdict))

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from actors.errors import PlanError
-from actors.protocol import BallotBuilt, Role, VerdictUnreadable
+from actors.protocol import BallotBuilt, JudgeVerdict, RepairVerdict, Role
 from actors.strategies.actions import (
     Action,
     Announce,
@@ -64,6 +64,7 @@ from actors.strategies.plan import (
     Round,
     Unanswered,
     UnansweredKind,
+    Watched,
 )
 
 _Startable: TypeAlias = Call | Choose | Ballot | Reading
@@ -160,6 +161,8 @@ class Run:
         self._last_key = 0
         self._stopped: UnansweredKind | None = None
         self.ended = False
+        self.verdicts: list[JudgeVerdict] = []
+        """How the judges did that this run has asked."""
         self.ignored = 0
         """Answers and expiries that came for what was not, or no longer, outstanding."""
 
@@ -217,6 +220,9 @@ class Run:
                 return self._ask(_Asked(step, plan))
             case Consult(about=Note() as note):
                 self._actions.append(Announce(note))
+                return None
+            case Consult(about=Watched(verdict)):
+                self.verdicts.append(verdict)
                 return None
             case Consult(about=Ballot() | Reading() as about):
                 return self._ask(_Asked(about, plan))
@@ -377,8 +383,10 @@ def _start(key: int, step: _Startable) -> Action:
 
 def _instead_of(
     step: _Startable, kind: UnansweredKind
-) -> Unanswered | Chosen | BallotBuilt | VerdictUnreadable:
-    """The answer to what is not asked any more.  An empty ballot is sent to nobody."""
+) -> Unanswered | Chosen | BallotBuilt | RepairVerdict:
+    """The answer to what is not asked any more.  An empty ballot is sent to nobody, nor is a
+    verdict repaired.
+    """
     match step:
         case Call():
             return Unanswered(kind)
@@ -387,7 +395,7 @@ def _instead_of(
         case Ballot():
             return BallotBuilt("", b"[]", b"{}", (), ())
         case Reading():
-            return VerdictUnreadable("", kind)
+            return RepairVerdict("", b"[]", kind)
 
 
 def _rounds_above(place: _Place | None) -> Sequence[_Open]:

@@ -61,6 +61,7 @@ def _result(
         judge_decided=judgement.decided,
         reason=judgement.reason,
         failed=[{"model": seat.model, "error": seat.error} for seat in voters.failed],
+        **judgement.details,
         **more,
     )
     codes = tuple(dict.fromkeys((*judgement.codes, *voters.codes)))

@@ -37,7 +37,7 @@ class Judged(Struct, frozen=True, kw_only=True):
 def rejudge(
     settings: Config, judge: str, order: Order, body: bytes | None, ballot: Ballot, *, json: bool
 ) -> int:
-    paper = ballots.ballot(ballot.question, ballot.texts, ballot.seed)
+    paper = ballots.ballot(ballot.question, ballot.texts, ballot.seed, ballot.rubric)
     with open_hub(settings) as hub:
         judged = ask(hub, judge, paper)
     responses = _responses(body, len(ballot.texts))
@@ -67,7 +67,7 @@ def ask(hub: Planhub, judge: str, paper: ballots.Paper) -> Judged:
         if result.negotiated_model != (asked := result.calls[0]).model:
             raise CommandFailed(f"{judge} did not answer: {asked.error}")
         try:
-            choice, reason = ballots.verdict(result.text, paper.labels)
+            choice, reason, _ = ballots.verdict(result.text, paper.labels)
         except ballots.Unreadable as error:
             problem = str(error)
             messages = ballots.repair(paper.messages, result.text, paper.labels, problem)

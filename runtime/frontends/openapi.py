@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
+from actors.protocol import SecondLook
 from runtime.frontends.listing import ModelEntry
 from runtime.frontends.wire import ErrorBody, PlanRequest, PlanResult
 from runtime.frontends.wire.requests import PENDING
@@ -32,9 +33,24 @@ class Saved(Struct, kw_only=True):
     cost_usd: float
 
 
+class JudgesVerdict(Struct, kw_only=True):
+    """A choice is an index, `tie` or `none`; `second_choice` that of a second look, in reversed
+    order.
+    """
+
+    judge: str
+    choice: int | Literal["tie", "none"]
+    margin: Literal["clear", "narrow"]
+    reason: str
+    second_look: SecondLook | None
+    second_choice: int | Literal["tie", "none"] | None
+
+
 class VoteResponse(Struct, kw_only=True):
-    """The candidates in the voters' order; `selected` is the index of the returned one.  `saved` is
-    there when `early_stop` was asked for.
+    """The candidates in the voters' order; `selected` is the index of the returned one.
+
+    `saved` is there when `early_stop` was asked for, `verdicts` with `second_look` or several
+    `judges`, `agreement` with several: the share of them that made the commonest choice.
     """
 
     responses: list[Candidate]
@@ -44,6 +60,8 @@ class VoteResponse(Struct, kw_only=True):
     reason: str
     failed: list[FailedVoter]
     saved: Saved | None = None
+    verdicts: list[JudgesVerdict] = []
+    agreement: float | None = None
     output: Any = None
 
 

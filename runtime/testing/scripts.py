@@ -60,7 +60,11 @@ def echo(call: RecordedCall) -> Reply:
     return Reply(f"{call.model} on: {call.last_text[:200]}")
 
 
-def judging(choose: int | str = 0, otherwise: Script = echo) -> Script:
+def judging(
+    choose: int | str = 0,
+    otherwise: Script = echo,
+    margin: Literal["clear", "narrow"] = "clear",
+) -> Script:
     """Answers ballots with a valid verdict; everything else as `otherwise` does.
 
     `choose` is the place of a candidate among the labels as they are shown to the judge, or
@@ -71,15 +75,16 @@ def judging(choose: int | str = 0, otherwise: Script = echo) -> Script:
         for text in reversed([text_of(message.get("content")) for message in call.messages]):
             schema = find_schema(text)
             if schema is not None and is_verdict(schema):
-                return Reply(msgspec.json.encode(_verdict(schema, choose, text)).decode())
+                return Reply(msgspec.json.encode(_verdict(schema, choose, margin, text)).decode())
         return otherwise(call)
 
     return script
 
 
-def _verdict(schema: dict[str, Any], choose: int | str, ballot: str) -> Any:
+def _verdict(schema: dict[str, Any], choose: int | str, margin: str, ballot: str) -> Any:
     labels = [x for x in schema["properties"]["choice"]["enum"] if x not in UNDECIDED]
     labels.sort(key=ballot.find)
     choice = labels[choose] if isinstance(choose, int) else choose
     value = instance(schema, Random(0), lambda name: f"scripted {name}")
-    return {**value, "choice": choice, "comparison": f"{choice} was scripted to be chosen"}
+    comparison = f"{choice} was scripted to be chosen"
+    return {**value, "choice": choice, "comparison": comparison, "margin": margin}

@@ -93,13 +93,19 @@ def _verdict(schema: Schema, texts: Sequence[str], random: Random) -> str:
     labels = [x for x in schema["properties"]["choice"]["enum"] if x not in UNDECIDED]
     sizes = {label: size for text in texts for label, size in _sizes(text).items()}
     best = max(labels, key=lambda label: sizes.get(label, 0))
+    second = max((sizes.get(label, 0) for label in labels if label != best), default=0)
+    margin = "narrow" if second * _NARROW > sizes.get(best, 0) else "clear"
     others = ", ".join(label for label in labels if label != best) or "nothing"
     comparison = (
         f"Simulated judgement: {best} covers the most ground and names its limits; "
         f"compared with it, less is found in {others}."
     )
-    return _json({**value, "choice": best, "comparison": comparison})
+    said = {"choice": best, "comparison": comparison}
+    return _json({**value, **said, **({"margin": margin} if "margin" in value else {})})
 
+
+_NARROW = 1.1
+"""An answer that says a tenth more is hardly better."""
 
 _SAID = {"finding": "Answers the question; says more about the structure than about failures."}
 

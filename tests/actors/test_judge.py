@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from actors.base import Down
-from actors.judge import Judge, JudgeRecord
+from actors.judge import Judge
 from actors.protocol import (
     BallotBuilt,
     BuildBallot,
@@ -63,11 +63,11 @@ def test_an_unreadable_reply_is_repaired_once_and_no_more() -> None:
     assert ctx.take() == [VerdictUnreadable("t", repair.problem)]
 
 
-def test_each_model_is_watched() -> None:
-    """Choices, ties, nones and unreadable replies are counted per model."""
+def test_it_says_how_much_it_has_done() -> None:
+    """And has nothing to do with the end of those who asked."""
     judge = Judge(FakeContext("judge"))
+    judge.receive(BuildBallot("run:1", "t", QUESTION, ("yes", "no"), 7))
     for text in (saying("M3P"), saying("tie"), saying("none"), "hm"):
         judge.receive(reading(text))
     judge.receive(Down("run:1", "normal"))
-    assert judge.records == {"gpt": JudgeRecord(choices=1, ties=1, nones=1, unreadable=1)}
-    assert repr(judge) == "<Judge: 3 verdicts, 1 unreadable, 1 models>"
+    assert repr(judge) == "<Judge: 1 ballots, 3 verdicts, 1 unreadable>"

@@ -146,10 +146,7 @@ def test_modes(client: httpx.Client, mode: Any) -> None:
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        ("second_look", True),
-        ("judges", 1),
         ("decide", "judge"),
-        ("rubric", ["brevity"]),
         ("hedge", True),
         ("stop", "never"),
         ("keep_best", True),

@@ -213,7 +213,7 @@ def _part_of(name: str) -> str:
 
 
 PENDING: tuple[str, ...] = (
-    "second_look", "judges", "decide", "rubric", "hedge", "stop", "keep_best",
+    "decide", "hedge", "stop", "keep_best",
 )  # fmt: skip
 """Options that nobody carries out yet: refused, never accepted and ignored."""
 

@@ -151,11 +151,12 @@ def _order(draw: Random, number: int, at: float, limits: dict[str, int | None]) 
         "early_stop": draw.random() < 0.3,
         "wait": draw.choice(["all", "all", "quorum"]),
     }
+    seed = draw.getrandbits(32)
     return Order(
         f"r{number}",
         mode,
         b'[{"role":"user","content":"' + b"why? " * (size // 5) + b'"}]',
-        draw.getrandbits(32),
+        seed,
         draw.choice([2.0, 5.0, 15.0, 30.0]),
         int(EPOCH + at),
         key=key,
@@ -164,7 +165,17 @@ def _order(draw: Random, number: int, at: float, limits: dict[str, int | None]) 
         limited=True,
         strategy=VERSIONS[mode],
         **fields,
+        **_options(Random(seed)),
     )
+
+
+def _options(draw: Random) -> dict[str, Any]:
+    """What few requests ask for; drawn apart, so that one more changes nothing else."""
+    return {
+        "second_look": draw.random() < 0.3,
+        "judges": draw.choice([1, 1, 1, 2, 3, 5]),
+        "rubric": draw.choice([(), (), ("it is short", 'it is "true"')]),
+    }
 
 
 def _faults(draw: Random) -> tuple[Fault, ...]:

@@ -97,6 +97,7 @@ class Vendors:
         verdict = {
             "findings": [{"label": label, "finding": "well"} for label in choices[:-2]],
             "comparison": "so and so",
+            "margin": self._draw.choice(["clear", "narrow"]),
             "choice": self._draw.choice(choices),
         }
         return msgspec.json.encode(verdict).decode()

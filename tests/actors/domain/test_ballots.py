@@ -27,9 +27,12 @@ def fences(paper: Paper) -> list[str]:
     return re.findall(r"<candidate [^>]*>", prompt(paper))
 
 
-def saying(choice: str, labels: tuple[str, ...] = LABELS, comparison: str = "c") -> str:
+def saying(
+    choice: str, labels: tuple[str, ...] = LABELS, comparison: str = "c", margin: str = "clear"
+) -> str:
     findings = [{"label": label, "finding": "f"} for label in labels]
-    return json.dumps({"findings": findings, "comparison": comparison, "choice": choice})
+    said = {"findings": findings, "comparison": comparison, "margin": margin, "choice": choice}
+    return json.dumps(said)
 
 
 # --- building ---------------------------------------------------------------------------------
@@ -138,10 +141,8 @@ def test_the_object_at_the_end_is_the_verdict(text: str, choice: object) -> None
 
 def test_the_reason_names_candidates_as_the_user_sees_them() -> None:
     """Labels mean nothing outside the ballot."""
-    assert verdict(saying("K7Q", comparison="K7Q beats T9X"), LABELS) == (
-        0,
-        "responses[0] beats responses[2]",
-    )
+    said = verdict(saying("K7Q", comparison="K7Q beats T9X"), LABELS)
+    assert said.reason == "responses[0] beats responses[2]"
 
 
 @pytest.mark.parametrize(

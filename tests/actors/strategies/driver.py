@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from actors.domain.model import Model, Usage
 from actors.domain.schema import NOT_JSON, problems
@@ -114,6 +114,7 @@ class World:
         self.calls: list[Call] = []
         self.answers: list[tuple[str, str]] = []
         self.cancelled: list[int] = []
+        self.give_up_at: type[Ballot | Reading] | tuple[()] = ()
         self.chooses: list[Choose] = []
         self.notes: list[Note] = []
         self.opened: list[OpenRound] = []
@@ -128,7 +129,9 @@ class World:
 
     def carry_out(self, plan: Plan[Result]) -> Result:
         """The plan's result; raises the error it died of."""
-        run = Run(plan)
+        return self.drive(Run(plan))
+
+    def drive(self, run: Run) -> Result:
         waiting = deque(run.begin())
         while waiting:
             action = waiting.popleft()
@@ -151,6 +154,8 @@ class World:
             case AskRouter(key, choose):
                 self.chooses.append(choose)
                 return run.resume(key, self.route(choose))
+            case AskJudge(_, about) if isinstance(about, self.give_up_at):
+                return run.give_up("deadline")
             case AskJudge(key, about):
                 return run.resume(key, self._judge(about))
             case Announce(note):
@@ -226,11 +231,10 @@ class World:
 
     def _judge(self, about: Ballot | Reading) -> object:
         match about:
-            case Ballot(question, texts, seed):
-                self.judge.receive(BuildBallot("run", "q", question, texts, seed))
-            case Reading(model, text, labels, messages, repaired):
-                command = ReadVerdict("run", "q", model, text, labels, messages, repaired)
-                self.judge.receive(command)
+            case Ballot():
+                self.judge.receive(BuildBallot("run", "q", *astuple(about)))
+            case Reading():
+                self.judge.receive(ReadVerdict("run", "q", *astuple(about)))
         (reply,) = self.judge_context.take("run")
         return reply
 
@@ -264,9 +268,10 @@ def shown_to(judge: Call) -> dict[str, str]:
     return dict(_CANDIDATE.findall(prompt))
 
 
-def verdict(call: Call, choice: str, why: str = "it is right") -> str:
+def verdict(call: Call, choice: str, why: str = "it is right", margin: str | None = None) -> str:
     """A readable verdict: `choice` is a candidate's text, `tie` or `none`."""
     labels = {text: label for label, text in shown_to(call).items()}
     findings = [{"label": label, "finding": "fine"} for label in shown_to(call)]
     chosen = labels.get(choice, choice)
-    return json.dumps({"findings": findings, "comparison": f"{chosen}: {why}", "choice": chosen})
+    said = {"findings": findings, "comparison": f"{chosen}: {why}", "choice": chosen}
+    return json.dumps(said | ({"margin": margin} if margin else {}))

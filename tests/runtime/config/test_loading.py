@@ -33,7 +33,7 @@ def refusal(tmp_path: Path, text: str) -> str:
     [
         ("[server]\nhtpp = 1", "unknown key: server.htpp"),
         ("[[models]]\nid='m'\nprovider='v'\nwieght=1", "unknown key: models[0].wieght"),
-        ("[defaults]\njudges = 3", "unknown key: defaults.judges"),
+        ("[defaults]\njudges = 6", "defaults.judges must be an integer between 1 and 5, got 6"),
         ("[server]\nmax_runs = 0",
          "server.max_runs must be an integer between 1 and 2147483647, got 0"),
         ("[server]\nhttp = '8080'", 'server.http must be HOST:PORT, got "8080"'),

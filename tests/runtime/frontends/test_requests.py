@@ -154,9 +154,8 @@ def test_unknown_modes(mode: Any) -> None:
 
 @pytest.mark.parametrize(
     "option",
-    ["second_look", "judges", "decide", "rubric", "hedge", "stop",
-     "keep_best"],
-)  # fmt: skip
+    ["decide", "hedge", "stop", "keep_best"],
+)
 def test_an_option_that_does_not_exist_is_never_ignored(option: str) -> None:
     """Not even when it is given the value that would change nothing."""
     expected = (400, "unknown_field", f"unknown field: orchestration.{option}")

@@ -135,7 +135,7 @@ async def test_a_ballot_gets_a_verdict(autojump_clock: trio.testing.MockClock) -
                 Draft202012Validator(msgspec.json.decode(paper.schema)).validate(
                     msgspec.json.decode(said)
                 )
-                choice, reason = ballots.verdict(said, paper.labels)
+                choice, reason, _ = ballots.verdict(said, paper.labels)
                 assert choice == len(texts) - 1
                 assert "Simulated" in reason
 
