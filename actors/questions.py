@@ -12,6 +12,32 @@ from actors.protocol import BuildBallot, Order, ReadVerdict, SelectModels
 from actors.strategies.plan import Ballot, Choose, Reading
 
 
+def selection(
+    order: Order, wanted: Choose, spent_nano: int, *, reply_to: Address, ticket: str
+) -> SelectModels:
+    """What the Router is asked where a plan wants to choose; `spent_nano` of the run's budget is
+    gone.
+    """
+    most = DEFAULT_MAX_TOKENS if wanted.max_tokens is None else wanted.max_tokens
+    return SelectModels(
+        reply_to,
+        ticket,
+        wanted.role,
+        wanted.profile,
+        wanted.min_weight,
+        wanted.named,
+        wanted.exclude,
+        wanted.avoid,
+        wanted.avoid_families,
+        max(input_estimate(wanted.messages), order.input_tokens),
+        input_bound(wanted.messages),
+        most,
+        most if wanted.schema else min(most, LEAST_TOKENS),
+        order.limited,
+        None if order.limit_nano is None else order.limit_nano - spent_nano,
+    )
+
+
 class Questions:
     """A question's ticket is `q` and the key under which the plan waits for its answer."""
 
@@ -22,25 +48,8 @@ class Questions:
 
     def choose(self, key: int, wanted: Choose, spent_nano: int) -> None:
         """Asks the Router; `spent_nano` is what of the run's budget is gone."""
-        order = self._order
-        most = DEFAULT_MAX_TOKENS if wanted.max_tokens is None else wanted.max_tokens
-        question = SelectModels(
-            self._ctx.address,
-            f"q{key}",
-            wanted.role,
-            wanted.profile,
-            wanted.min_weight,
-            wanted.named,
-            wanted.exclude,
-            wanted.avoid,
-            wanted.avoid_families,
-            max(input_estimate(wanted.messages), order.input_tokens),
-            input_bound(wanted.messages),
-            most,
-            most if wanted.schema else min(most, LEAST_TOKENS),
-            order.limited,
-            None if order.limit_nano is None else order.limit_nano - spent_nano,
-        )
+        me = self._ctx.address
+        question = selection(self._order, wanted, spent_nano, reply_to=me, ticket=f"q{key}")
         self._ask(ROUTER, question)
 
     def consult(self, key: int, about: Ballot | Reading) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runtime.client import Client as Client
     from runtime.config import Config as Config
     from runtime.config import ConfigError as ConfigError
+    from runtime.frontends.wire import DryRun as DryRun
     from runtime.frontends.wire import Orchestration as Orchestration
     from runtime.frontends.wire import PlanRequest as PlanRequest
     from runtime.frontends.wire import PlanResult as PlanResult
@@ -48,6 +49,7 @@ _HOMES = {
     "runtime.client": ("AsyncClient", "Client"),
     "runtime.config": ("Config", "ConfigError"),
     "runtime.frontends.wire": (
+        "DryRun",
         "Orchestration",
         "PlanRequest",
         "PlanResult",

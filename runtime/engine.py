@@ -44,7 +44,8 @@ from actors.strategies import VERSIONS
 from actors.tree import Parts, tree
 from runtime.config import Config, connections, to_edge, to_models, vendor_settings
 from runtime.config.reloading import check_reloadable
-from runtime.frontends.wire import Edge, PlanRequest, to_order
+from runtime.foretelling import foretold
+from runtime.frontends.wire import DryRun, Edge, PlanRequest, to_order
 from runtime.frontends.wire.equality import fingerprint
 from runtime.kernel import ActorStopped, Future, Host, System
 from runtime.keys import ApiKey
@@ -335,6 +336,17 @@ class Engine:
         return Feed(ended_log(view, after), after, news)
 
     # --- questions ---
+
+    def dry_run(self, request: PlanRequest, *, key: ApiKey | None = None) -> DryRun:
+        """What a request would come to now; nothing is sent, reserved or remembered of it.
+
+        Raises BadRequest, Draining, and Internal.
+        """
+        order = self._order(request, key)
+        try:
+            return foretold(order, self.models(), self.accounts().accounts)
+        except (ActorStopped, TimeoutError) as error:
+            raise self._launcher.lost(order.run) from error
 
     def models(self) -> tuple[ModelState, ...]:
         """The models, and how they do."""

@@ -92,7 +92,7 @@ class Launcher:
             reply = asked.get(timeout=0)
         except Exception as error:  # noqa: BLE001 - told to whoever waits, whatever it is
             logger.error("run %s ended without an answer: %s", run, error)
-            self._runs.failed(run, self._lost(run))
+            self._runs.failed(run, self.lost(run))
             return
         match reply:
             case Finished():
@@ -104,7 +104,8 @@ class Launcher:
             case Overloaded():
                 self._runs.failed(run, RateLimited("rate limited", run=run, retry_after_s=1.0))
 
-    def _lost(self, run: str) -> PlanError:
+    def lost(self, run: str) -> PlanError:
+        """What is told where whoever should have answered is gone."""
         if self.draining:
             return Draining("shutting down", run=run, retry_after_s=PATIENCE_S)
         return Internal("internal error", run=run)

@@ -6,11 +6,14 @@ import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
 
 import trio
+from anyio import to_thread
+from msgspec.structs import replace
 
 from actors.errors import PlanError
 from actors.protocol import AccountsListed, ModelState
@@ -18,7 +21,14 @@ from runtime import config as configuration
 from runtime import telemetry
 from runtime.config import Config
 from runtime.engine import Engine
-from runtime.frontends.wire import PlanRequest, PlanResult, checked, plan_request
+from runtime.frontends.wire import (
+    DryRun,
+    PlanRequest,
+    PlanResult,
+    checked,
+    plan_request,
+    refuse_dry_run,
+)
 from runtime.kernel import Future
 from runtime.runs import OnEvent, RunFuture, RunView
 from runtime.waking import ThreadBell, bell_here
@@ -148,12 +158,8 @@ class Planhub:
         on_event: OnEvent | None = None,
         watched: bool = False,
     ) -> PlanFuture:
-        if not isinstance(request, PlanRequest):
-            asked = plan_request(request, **fields)
-        elif fields:
-            raise TypeError(f"a PlanRequest is complete: {', '.join(fields)} cannot be added")
-        else:
-            asked = checked(request)
+        asked = _asked(request, fields)
+        refuse_dry_run(asked)
         run = self.engine.submit(
             asked, on_event=on_event, watched=watched, idempotency_key=idempotency_key
         )
@@ -249,6 +255,18 @@ class Planhub:
 
     # --- what it knows ---
 
+    def dry_run(self, request: Prompt, **fields: Any) -> DryRun:
+        """What a request, as `submit` takes it, would come to if it began now: the calls, the
+        models, the cost, the time.  Nothing is sent, nothing reserved.
+
+        Raises BadRequest; what would refuse the run itself is in the answer.
+        """
+        return self.engine.dry_run(replace(_asked(request, fields), dry_run=True))
+
+    async def dry_run_async(self, request: Prompt, **fields: Any) -> DryRun:
+        """The same for trio and asyncio."""
+        return await to_thread.run_sync(partial(self.dry_run, request, **fields))
+
     def get(self, run_id: str) -> RunView | None:
         """How a run stands or ended."""
         return self.engine.get(run_id)
@@ -260,6 +278,14 @@ class Planhub:
     def ledger(self) -> AccountsListed:
         """The limits: spent, held, and what they are."""
         return self.engine.accounts()
+
+
+def _asked(request: Prompt, fields: dict[str, Any]) -> PlanRequest:
+    if not isinstance(request, PlanRequest):
+        return plan_request(request, **fields)
+    if fields:
+        raise TypeError(f"a PlanRequest is complete: {', '.join(fields)} cannot be added")
+    return checked(request)
 
 
 def _engine(config: str | Path | Config | None, database: str | Path | None) -> Engine:

@@ -151,6 +151,13 @@ class Account(Struct, frozen=True, gc=False, array_like=True):
     spent_nano: int
     held_nano: int
 
+    @property
+    def left_nano(self) -> int | None:
+        """What may still be spent; None without a limit."""
+        if self.limit_nano is None:
+            return None
+        return max(0, self.limit_nano - self.spent_nano - self.held_nano)
+
 
 class AccountsListed(Message, frozen=True, gc=False):
     """`open` says whether the books can be written."""

@@ -47,6 +47,7 @@ PLAN_EXAMPLES = """Examples:
   planhub plan "Design a REST API for a task management app" --mode vote
   planhub plan - --mode adversarial --iterations 2 < question.md
   planhub plan "Name three risks" --schema risks.json --max-budget-usd 0.10
+  planhub plan "Name three risks" --mode vote --voters 5 --dry-run
   planhub plan "Tell a story" --mode refine --param temperature=0.9 --json
 """
 
@@ -103,6 +104,7 @@ def plan(
     max_budget_usd: float | None = None,
     deadline: float | None = None,
     param: Annotated[list[str] | None, Parameter(negative=())] = None,
+    dry_run: Switch = False,
     json: Json = False,
     config: ConfigFile = None,
 ) -> int:
@@ -140,6 +142,8 @@ def plan(
         Seconds the run may take.
     param
         A parameter for the models that answer, as NAME=VALUE; may be repeated.
+    dry_run
+        Only show the calls that would be made, by which models, and what they would cost.
     """
     from runtime.cli.plan import run_plan
 
@@ -155,7 +159,15 @@ def plan(
         "max_budget_usd": max_budget_usd,
         "max_latency_ms": None if deadline is None else deadline * 1000,
     }
-    return run_plan(prompt, fields, schema=schema, params=param or [], json=json, config=config)
+    return run_plan(
+        prompt,
+        fields,
+        schema=schema,
+        params=param or [],
+        dry_run=dry_run,
+        json=json,
+        config=config,
+    )
 
 
 @app.command(help_epilogue="")

@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from runtime.cli.dry_run import draw
 from runtime.cli.ends import DONE, WRONG_USE, CommandFailed
 from runtime.cli.progress import Progress
 from runtime.cli.setup import configured
 from runtime.cli.summary import summarise
-from runtime.cli.terminal import STANDARD_INPUT, stderr, write
+from runtime.cli.terminal import STANDARD_INPUT, stderr, stdout, write, write_json
 from runtime.config import Config
 from runtime.frontends.wire import PlanRequest, plan_request
 from runtime.planhub import Planhub
@@ -26,11 +27,14 @@ def run_plan(
     *,
     schema: Path | None,
     params: list[str],
+    dry_run: bool,
     json: bool,
     config: Path | None,
 ) -> int:
     settings = configured(config)
     request = _request(prompt, fields, schema, params)
+    if dry_run:
+        return _foretell(settings, request, json=json)
     with open_hub(settings) as hub, Progress(stderr()) as progress:
         result = hub.plan(request, on_event=progress.on_event)
     if json:
@@ -38,6 +42,16 @@ def run_plan(
         return DONE
     write(result.text)
     summarise(stderr(), result, simulated=settings.is_simulated)
+    return DONE
+
+
+def _foretell(settings: Config, request: PlanRequest, *, json: bool) -> int:
+    with open_hub(settings) as hub:
+        told = hub.dry_run(request)
+    if json:
+        write_json(told)
+    else:
+        draw(stdout(), told)
     return DONE
 
 

@@ -21,7 +21,7 @@ from runtime.client.plans import RemotePlan, body_of, plan_frame
 from runtime.client.talk import Talk
 from runtime.config import socket_address
 from runtime.frontends.socket.frames import MAX_FRAME_BYTES
-from runtime.frontends.wire import PlanRequest, PlanResult
+from runtime.frontends.wire import DryRun, PlanRequest, PlanResult, as_dry_run, refuse_dry_run
 from runtime.kernel import Future
 from runtime.runs import OnEvent
 from runtime.secret import Secret
@@ -80,13 +80,22 @@ class _Caller:
 
         Raises BadRequest for what cannot be sent; what the server says the future tells.
         """
-        body = body_of(request, fields)
-        plan = self._registered(
+        refuse_dry_run(request)
+        return self._begin(
+            body_of(request, fields),
             _id_in(request, fields),
             key=secrets.token_hex(16) if idempotency_key is None else idempotency_key,
             named=idempotency_key is not None,
             on_event=on_event,
         )
+
+    def _begin_dry(self, request: Request, fields: dict[str, Any]) -> RemotePlan:
+        body = body_of(*as_dry_run(request, fields))
+        key = secrets.token_hex(16)
+        return self._begin(body, None, key=key, named=False, on_event=None, reads=DryRun)
+
+    def _begin(self, body: bytes, id: object, **settings: Any) -> RemotePlan:
+        plan = self._registered(id, **settings)
         try:
             plan.frame = plan_frame(plan, body, self._most)
             self._link.do(lambda: self._link.talk.ask(plan))
@@ -163,6 +172,10 @@ class Client(_Caller):
             plan.leave()
             raise
 
+    def dry_run(self, request: Request, **fields: Any) -> DryRun:
+        """What a request, as `submit` takes it, would come to; nothing is sent on or reserved."""
+        return _foretold(self._begin_dry(request, fields).result())
+
     def cancel(self, id: str | int) -> bool:
         """Has a plan cancelled, which then ends in `Cancelled`; False when it is not under way.
 
@@ -214,6 +227,10 @@ class AsyncClient(_Caller):
             plan.leave()
             raise
 
+    async def dry_run(self, request: Request, **fields: Any) -> DryRun:
+        """As `Client.dry_run`."""
+        return _foretold(await self._begin_dry(request, fields))
+
     async def cancel(self, id: str | int) -> bool:
         """As `Client.cancel`."""
         return self._cancel(id)
@@ -226,6 +243,11 @@ class AsyncClient(_Caller):
         """As `Client.close`."""
         with CancelScope(shield=True):  # bounded by the link
             await to_thread.run_sync(self._link.close)
+
+
+def _foretold(answer: Any) -> DryRun:
+    assert isinstance(answer, DryRun), "it is read as one"
+    return answer
 
 
 def _id_in(request: Request, fields: dict[str, Any]) -> object:

@@ -32,7 +32,8 @@ class RemotePlan(Future[PlanResult]):
     """The answer to be: `result(timeout)`, `cancel()`, `add_done_callback(fn)`, or await it.
 
     `id` is what `Client.cancel` takes.  `key` is the idempotency key under which it is sent again
-    when the connection is lost; `named` says that the caller chose it.
+    when the connection is lost; `named` says that the caller chose it.  `reads` is what its answer
+    is read as.
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class RemotePlan(Future[PlanResult]):
         key: str,
         named: bool,
         on_event: OnEvent | None,
+        reads: type[Any] = PlanResult,
     ) -> None:
         super().__init__(home)
+        self.reads = reads
         self.id = id
         self.key = key
         self.named = named

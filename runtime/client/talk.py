@@ -23,7 +23,7 @@ from runtime.frontends.socket.messages import (
     Told,
     Welcome,
 )
-from runtime.frontends.wire import PlanResult, error_from
+from runtime.frontends.wire import error_from
 from runtime.kernel import Future
 from runtime.secret import Secret
 
@@ -35,7 +35,6 @@ RETRIED = (429, 503)
 """What a server refuses a connection with that may pass."""
 
 _TOLD: msgspec.msgpack.Decoder[Told] = msgspec.msgpack.Decoder(Told)
-_RESULT = msgspec.msgpack.Decoder(PlanResult)
 
 
 class Lost(Exception):
@@ -195,6 +194,6 @@ class Talk:
 
 def _settle(plan: RemotePlan, body: bytes | msgspec.Raw) -> None:
     try:
-        plan.set(_RESULT.decode(body))
+        plan.set(msgspec.msgpack.decode(body, type=plan.reads))
     except (msgspec.MsgspecError, ValueError) as error:
         plan.fail(Internal(f"an answer that cannot be read: {error}"))

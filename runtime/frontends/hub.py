@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 from actors.protocol import ModelState
-from runtime.frontends.wire import PlanRequest
+from runtime.frontends.wire import DryRun, PlanRequest
 from runtime.keys import ApiKey
 from runtime.runs import OnEvent, RunView
 from runtime.watching import Feed
@@ -65,6 +65,9 @@ class Hub(Protocol):
         idempotency_key: str,
     ) -> RunFuture | None:
         """`submit` under a name that never blocks: None, and nothing begun, when it would."""
+
+    def dry_run(self, request: PlanRequest, *, key: ApiKey | None = None) -> DryRun:
+        """What a request would come to; begins nothing.  Blocks for a moment; raises PlanError."""
 
     def cancel(self, run_id: str) -> bool:
         """Has a run cancelled; False when it is not under way."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from actors.protocol import SecondLook
 from runtime.frontends.listing import ModelEntry
-from runtime.frontends.wire import ErrorBody, PlanRequest, PlanResult
+from runtime.frontends.wire import DryRun, ErrorBody, PlanRequest, PlanResult
 from runtime.frontends.wire.requests import PENDING
 
 REF = "#/components/schemas/{name}"
@@ -134,7 +134,7 @@ class Health(Struct, kw_only=True):
 
 
 _RESPONSES = (VoteResponse, AdversarialResponse, RefineResponse, FuseResponse, ChatCompletion)
-_BODIES = (PlanRequest, PlanResult, ErrorBody, RunPage, ModelList, Health, *_RESPONSES)
+_BODIES = (PlanRequest, PlanResult, DryRun, ErrorBody, RunPage, ModelList, Health, *_RESPONSES)
 
 _REFUSALS = {
     400: "The request is malformed: the text names the field, its value and what is allowed",
@@ -213,7 +213,6 @@ def _schemas() -> dict[str, Any]:
         form["minLength" if form["type"] == "string" else "minItems"] = 1
     for option in PENDING:
         del schemas["Orchestration"]["properties"][option]
-    schemas["PlanRequest"]["properties"]["dry_run"] = {"enum": [False, None], "default": None}
     schemas["PlanResult"]["properties"]["response"] = {
         "oneOf": [{"$ref": REF.format(name=shape.__name__)} for shape in _RESPONSES]
     }
@@ -229,7 +228,7 @@ def _paths() -> dict[str, Any]:
                 "parameters": _HEADERS,
                 "requestBody": {"required": True, "content": _json(PlanRequest)},
                 "responses": {
-                    "200": _or_events(_says("The answer", PlanResult)),
+                    "200": _or_events(_says("The answer, or the dry run", PlanResult, DryRun)),
                     "202": _says("Begun, for `Prefer: respond-async`", RunPage),
                 }
                 | _errors(_PLAN_ERRORS),
@@ -283,8 +282,8 @@ def _errors(texts: dict[int, str]) -> dict[str, Any]:
     return {str(status): _says(text, ErrorBody) for status, text in texts.items()}
 
 
-def _says(text: str, body: type[Struct]) -> dict[str, Any]:
-    return {"description": text, "content": _json(body)}
+def _says(text: str, *bodies: type[Struct]) -> dict[str, Any]:
+    return {"description": text, "content": _json(*bodies)}
 
 
 def _or_events(response: dict[str, Any]) -> dict[str, Any]:
@@ -297,5 +296,7 @@ def _or_events(response: dict[str, Any]) -> dict[str, Any]:
     return {**response, "content": {**response.get("content", {}), **events}}
 
 
-def _json(body: type[Struct]) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": REF.format(name=body.__name__)}}}
+def _json(*bodies: type[Struct]) -> dict[str, Any]:
+    refs = [{"$ref": REF.format(name=body.__name__)} for body in bodies]
+    schema: dict[str, Any] = {"oneOf": refs} if len(refs) > 1 else refs[0]
+    return {"application/json": {"schema": schema}}

@@ -220,7 +220,7 @@ def test_bad_requests_reach_nobody(vendors: Vendors, at: Served) -> None:
         (_with(request={"output_schema": {"$ref": "http://there/x"}}), "bad_schema"),
         (_with(orchestration={"review_model_id": "gpt-9"}), "unknown_model"),
         (_with(policy={"max_budget": 1}), "unknown_field"),
-        (_with(dry_run=True), "unknown_field"),
+        (_with(dry_run="yes"), "bad_request"),
         (_with(orchestration={"voters": 11}), "bad_request"),
         (_with(request={"parameters": {"model": "x"}}), "bad_request"),
     ]

@@ -63,6 +63,9 @@ class PlanPage:
         self._admission.begin(key)
         body = await read_body(headers, receive, self._max_bytes)
         order = decode(body, headers.get("content-type"))
+        if order.dry_run:
+            dry_run = partial(self._hub.dry_run, order, key=key)
+            return reply_json(await to_thread.run_sync(dry_run))
         watched = bool(order.stream) or wants_events(headers)
         name, wanted = name_of(headers), wants_no_answer(headers)
         future = await self._submit(order, key, watched, name, wanted)

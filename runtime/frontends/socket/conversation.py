@@ -162,7 +162,7 @@ class Conversation:
         try:
             self._say(Result(id=id, body=result))
         except FrameTooLong:
-            self._fail(id, self._unsendable(result["id"]))
+            self._fail(id, self._unsendable(result.get("id")))
 
     def fail(self, id: Id, error: PlanError) -> None:
         """The end of a plan without an answer."""
@@ -209,7 +209,7 @@ class Conversation:
             bare = PlanError(error.text[:200], code=error.code, run=error.run)
             self._say(Failure(id=id, status=error.http_status, body=told(bare)))
 
-    def _unsendable(self, run: str) -> PlanError:
+    def _unsendable(self, run: str | None) -> PlanError:
         """The answer is there, but does not fit; whoever asks for it over HTTP gets it."""
         most = self._limits.max_frame_bytes
         text = f"the answer is longer than a frame of {most} bytes"

@@ -14,12 +14,13 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from time import perf_counter
+from typing import Any, TypeVar
 
 import trio
 
 from actors.errors import RateLimited
 from runtime.frontends.admission import Admission, Ring
-from runtime.frontends.hub import Hub, RunFuture
+from runtime.frontends.hub import Hub
 from runtime.frontends.socket.addresses import Listener
 from runtime.frontends.socket.conversation import Conversation, Limits
 from runtime.frontends.socket.peer import Patience, Peer
@@ -37,7 +38,8 @@ FULL_PAUSE_S = 0.1
 LIMITS = Limits()
 PATIENCE = Patience()
 
-Later = tuple[Callable[[], RunFuture], Callable[[RunFuture | Exception], None]]
+T = TypeVar("T")
+Later = tuple[Callable[[], Any], Callable[[Any], None]]
 
 
 class SocketServer:
@@ -242,9 +244,7 @@ class SocketServer:
         else:
             self._post(action)
 
-    def in_thread(
-        self, work: Callable[[], RunFuture], then: Callable[[RunFuture | Exception], None]
-    ) -> None:
+    def in_thread(self, work: Callable[[], T], then: Callable[[T | Exception], None]) -> None:
         """Has `work` done on another thread, one after the other: they would wait for each other
         anyway.  How many there are is bounded by what may be in flight.
         """
@@ -258,7 +258,7 @@ class SocketServer:
             while self._later:
                 work, then = self._later.popleft()
                 try:
-                    came: RunFuture | Exception = await trio.to_thread.run_sync(work)
+                    came: Any = await trio.to_thread.run_sync(work)
                 except Exception as error:  # noqa: BLE001 - told to the client, whatever it is
                     came = error
                 then(came)

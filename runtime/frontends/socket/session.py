@@ -6,17 +6,21 @@ import logging
 import secrets
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from actors.errors import Forbidden, Internal, PlanError
+import msgspec
+
+from actors.errors import Cancelled, Forbidden, Internal, PlanError
 from runtime.frontends.admission import Admission
 from runtime.frontends.hub import Hub, RunFuture
 from runtime.frontends.socket.conversation import Conversation
 from runtime.frontends.socket.messages import Cancel, Hello, Plan
-from runtime.frontends.wire import decode_map
+from runtime.frontends.wire import DryRun, decode_map
 from runtime.runs import OnEvent
 
 logger = logging.getLogger("planhub.socket")
+
+T = TypeVar("T")
 
 
 class Yard(Protocol):
@@ -28,9 +32,7 @@ class Yard(Protocol):
     def here(self, action: Callable[[], None]) -> None:
         """Has `action` done on the engine's thread: now, or soon."""
 
-    def in_thread(
-        self, work: Callable[[], RunFuture], then: Callable[[RunFuture | Exception], None]
-    ) -> None:
+    def in_thread(self, work: Callable[[], T], then: Callable[[T | Exception], None]) -> None:
         """Has `work`, which may block, done elsewhere, and `then` told on the engine's thread."""
 
 
@@ -115,6 +117,10 @@ class Session:
         key = yard.admission.key(self._presented, "plan")
         yard.admission.begin(key)
         request = decode_map(plan.body)
+        if request.dry_run:
+            foretell = partial(yard.hub.dry_run, request, key=key)
+            yard.in_thread(foretell, partial(self._foretold, plan.id, asked))
+            return
         wants_events = plan.events or request.stream
         watcher = self._watcher(plan.id, asked) if wants_events else None
         if name is None:
@@ -126,6 +132,15 @@ class Session:
             return
         work = partial(yard.hub.submit, request, key=key, on_event=watcher, idempotency_key=name)
         yard.in_thread(work, partial(self._begun_in_thread, plan.id, asked))
+
+    def _foretold(self, id: str | int, asked: _Asked, came: DryRun | Exception) -> None:
+        """A dry run that was given up meanwhile is told as cancelled."""
+        if self._asked.get(id) is not asked:
+            return
+        if isinstance(came, Exception) or asked.given_up:
+            self._failed(id, came if isinstance(came, Exception) else Cancelled("cancelled"))
+        else:
+            self._answered(id, msgspec.json.encode(came))
 
     def _begun_in_thread(self, id: str | int, asked: _Asked, came: RunFuture | Exception) -> None:
         if isinstance(came, Exception):
@@ -163,6 +178,9 @@ class Session:
         except Exception as error:  # noqa: BLE001 - told to the client, whatever it is
             self._failed(id, error)
             return
+        self._answered(id, body)
+
+    def _answered(self, id: str | int, body: bytes) -> None:
         del self._asked[id]
         self._conversation.answer(id, body)
         self._stir()

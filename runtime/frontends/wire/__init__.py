@@ -1,5 +1,6 @@
 """Our own schema, the same at every front end: requests in, results and errors out."""
 
+from runtime.frontends.wire.dry_runs import DryRun, dry_run
 from runtime.frontends.wire.orders import Edge, to_order
 from runtime.frontends.wire.requests import (
     Orchestration,
@@ -7,11 +8,13 @@ from runtime.frontends.wire.requests import (
     PlanRequest,
     Policy,
     RequestPart,
+    as_dry_run,
     check_content_type,
     checked,
     decode,
     decode_map,
     plan_request,
+    refuse_dry_run,
 )
 from runtime.frontends.wire.results import (
     CallEntry,
@@ -28,6 +31,7 @@ from runtime.frontends.wire.results import (
 __all__ = [
     "CallEntry",
     "Cost",
+    "DryRun",
     "Edge",
     "ErrorBody",
     "Orchestration",
@@ -37,14 +41,17 @@ __all__ = [
     "Policy",
     "RequestPart",
     "TokenCounts",
+    "as_dry_run",
     "check_content_type",
     "checked",
     "decode",
     "decode_map",
+    "dry_run",
     "error_body",
     "error_from",
     "error_from_body",
     "plan_request",
+    "refuse_dry_run",
     "to_order",
     "told",
 ]

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NoReturn, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from actors.errors import BadRequest
 from actors.protocol import Mode, Profile
@@ -111,7 +112,7 @@ class PlanRequest(_Part, frozen=True, kw_only=True):
     """The body of `POST /v1/plan`.  Only `request.messages` is required.
 
     `stream` asks for events where a front end can be asked so; elsewhere it changes nothing.
-    `dry_run` may be false; true is refused as an unknown field.
+    `dry_run` asks what it would come to instead: nothing is sent, nothing reserved.
     """
 
     request: RequestPart | None = None
@@ -158,7 +159,6 @@ def decode_map(body: bytes) -> PlanRequest:
 
 def _passed(request: PlanRequest) -> PlanRequest:
     """The request, after the checks that its types do not make."""
-    _refuse_true(dry_run=request.dry_run)
     _refuse_pending(lambda name: getattr(request.wants, name))
     if request.request is None or not request.request.messages:
         raise BadRequest("messages required", code="messages_required")
@@ -197,6 +197,28 @@ def checked(request: PlanRequest | dict[str, Any]) -> PlanRequest:
     return decode(msgspec.json.encode(plain))
 
 
+def as_dry_run(
+    request: PlanRequest | dict[str, Any] | str | list[dict[str, Any]], fields: dict[str, Any]
+) -> tuple[PlanRequest | dict[str, Any], dict[str, Any]]:
+    """The same request as a dry run, and the fields that remain: those of a whole request, to
+    which none can be added.
+    """
+    match request:
+        case PlanRequest():
+            return replace(request, dry_run=True), fields
+        case dict():
+            return {**request, "dry_run": True}, fields
+        case _:
+            return replace(plan_request(request, **fields), dry_run=True), {}
+
+
+def refuse_dry_run(request: object) -> None:
+    """Raises BadRequest for a dry run where an answer is waited for."""
+    match request:
+        case PlanRequest(dry_run=True) | {"dry_run": True}:
+            raise BadRequest("dry_run must be false here: a dry run is what dry_run() is for")
+
+
 _PARTS: tuple[tuple[str, type[Struct]], ...] = (
     ("orchestration", Orchestration),
     ("policy", Policy),
@@ -224,12 +246,6 @@ def _refuse_pending(value_of: Callable[[str], Any]) -> None:
             raise BadRequest(f"unknown field: orchestration.{name}", code="unknown_field")
 
 
-def _refuse_true(**switches: Any) -> None:
-    for name, value in switches.items():
-        if value is True:
-            raise BadRequest(f"unknown field: {name}", code="unknown_field")
-
-
 def _check_open_values(request: PlanRequest) -> None:
     """What msgspec takes as it comes may still be too deep or too large to pass on."""
     if (asked := request.request) is not None:
@@ -252,7 +268,6 @@ def _check_texts(messages: list[ChatMessage]) -> None:
 def _complain(data: Any) -> NoReturn:
     if not isinstance(data, dict):
         raise BadRequest(f"body must be an object, got {show(data)}")
-    _refuse_true(dry_run=data.get("dry_run"))
     _refuse_pending(lambda name: _get(data, "orchestration", name))
     _complain_of_parts(data)
     if (path := unknown_field(data, PlanRequest)) is not None:

@@ -58,7 +58,6 @@ class Ran:
     [
         (["plan"], "requires an argument"),
         (["plan", "x", "--mode", "debate"], '"debate" for --mode'),
-        (["plan", "x", "--dry-run"], "Unknown option: --dry-run"),
         (["plan", "x", "--param", "temperature"], "--param must be NAME=VALUE, got temperature"),
         (["plan", "x", "--schema", "nowhere.json"], "cannot read nowhere.json: no such file"),
         (["plan", "x", "--iterations", "11"], "iterations must be between 0 and 10"),

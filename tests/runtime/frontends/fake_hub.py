@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from actors.domain.model import Model, Price
-from actors.errors import Cancelled, PlanError
+from actors.errors import Cancelled, Internal, PlanError
 from actors.protocol import ModelState
-from runtime.frontends.wire import PlanRequest, error_body
+from runtime.frontends.wire import DryRun, PlanRequest, error_body
 from runtime.kernel import Future
 from runtime.keys import ApiKey
 from runtime.runs import OnEvent, RunView
@@ -71,6 +71,9 @@ class FakeHub:
         self._settle(future)
         self.begun.put(future.run_id)
         return future
+
+    def dry_run(self, request: PlanRequest, *, key: ApiKey | None = None) -> DryRun:
+        raise Internal("nothing is foretold here")
 
     def feed(
         self, run_id: str, after: int = 0, news: Callable[[], None] | None = None
