@@ -2,7 +2,7 @@
 
 Three guesses at one run, in none of which a call fails:
 
-- `least`: answers are short and agree, critics find nothing, verdicts are clear.
+- `least`: answers are one line and agree, critics find nothing, verdicts are clear.
 - `expected`: answers are of ordinary length and differ, critics find something.
 - `most`: answers are as long as they may be; whatever must have a form is repaired once, verdicts
   are ties, and each call costs what would be reserved for it at its dearest candidate.
@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from actors.domain.admission import LEAST_TOKENS, max_tokens, quote
+from actors.domain.admission import max_tokens, quote
 from actors.domain.model import Model
 from actors.domain.pricing import BYTES_PER_TOKEN, cost_nano, input_estimate
 from actors.domain.scoring import TYPICAL_OUTPUT, expected_usage, price_of
@@ -23,6 +23,9 @@ from actors.strategies.plan import Answered, Call
 
 Guess: TypeAlias = Literal["least", "expected", "most"]
 GUESSES: tuple[Guess, ...] = ("least", "expected", "most")
+
+ONE_LINE_TOKENS = 16
+"""Of an answer short enough to be compared as it stands."""
 
 MOST_TEXT = 2**21
 """Bytes of an answer that are imagined; what is longer fits no model's context."""
@@ -38,7 +41,7 @@ def output_tokens(call: Call, model: Model, guess: Guess) -> int:
     most = max_tokens(call, model)
     match guess:
         case "least":
-            return min(most, LEAST_TOKENS)
+            return min(most, ONE_LINE_TOKENS)
         case "expected":
             return min(most, TYPICAL_OUTPUT)
         case "most":

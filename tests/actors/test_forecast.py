@@ -153,3 +153,10 @@ def test_time_refuses_only_where_it_is_known() -> None:
     assert foretold(asked).refused is None
     slow = (state("best", 9, latency_ms=400.0),)
     assert isinstance(foretold(asked, states=slow).refused, DeadlineExceeded)
+
+
+@pytest.mark.parametrize("schema", [None, SCHEMA])
+def test_agreement_may_spare_the_rest(schema: bytes | None) -> None:
+    told = foretold(order("vote", early_stop=True, schema=schema))
+    assert roles(told.least) == ["voter"] * 2
+    assert roles(told.expected) == [*["voter"] * 3, "judge"]
