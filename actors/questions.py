@@ -6,8 +6,7 @@ from msgspec.structs import astuple
 
 from actors.addresses import JUDGE, ROUTER
 from actors.base import Address, Command, Context
-from actors.domain.admission import DEFAULT_MAX_TOKENS, LEAST_TOKENS
-from actors.domain.pricing import input_bound, input_estimate
+from actors.domain.pricing import DEFAULT_MAX_TOKENS, LEAST_TOKENS, input_bound, input_estimate
 from actors.protocol import BuildBallot, Order, ReadVerdict, SelectModels
 from actors.strategies.plan import Ballot, Choose, Reading
 

@@ -12,13 +12,15 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from actors.domain.model import Model, Price
-from actors.domain.pricing import fixed_cost, input_bound, output_cost
+from actors.domain.pricing import (
+    DEFAULT_MAX_TOKENS,
+    LEAST_TOKENS,
+    fixed_cost,
+    input_bound,
+    output_cost,
+)
 from actors.protocol import Candidate
 from actors.strategies.plan import Call, Finish
-
-DEFAULT_MAX_TOKENS = 4096
-LEAST_TOKENS = 64
-"""A shorter answer is of no use; an answer that must meet a schema is never shortened."""
 
 
 class Quote(Struct, frozen=True):

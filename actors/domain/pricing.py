@@ -13,6 +13,10 @@ from actors.domain.model import Price, Usage
 PER_PRICE = 1_000_000
 """Tokens that a price is for."""
 
+DEFAULT_MAX_TOKENS = 4096
+LEAST_TOKENS = 64
+"""A shorter answer is of no use; an answer that must meet a schema is never shortened."""
+
 ENVELOPE_TOKENS = 16
 """What a vendor adds around a conversation; around each message it adds less than the JSON does."""
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.domain import prompts
-from actors.domain.admission import DEFAULT_MAX_TOKENS
+from actors.domain.pricing import DEFAULT_MAX_TOKENS
 from actors.domain.selection import panel
 from actors.protocol import Candidate, Order
 from actors.strategies.answering import primaries, refusal_error, somebody_may, writing

@@ -46,6 +46,7 @@ def roles(course: Course) -> list[str]:
         (order("adversarial", iterations=2), ["plan", *["critique", "refine"] * 2]),
         (order("vote", voters=4), [*["voter"] * 4, "judge"]),
         (order("vote", voters=1), ["voter"]),
+        (order("fuse", voters=2), ["voter", "voter", "fuse"]),
     ],
 )
 def test_the_expected_calls_are_those_of_the_mode(asked: Order, expected: list[str]) -> None:
@@ -54,7 +55,7 @@ def test_the_expected_calls_are_those_of_the_mode(asked: Order, expected: list[s
     assert told.refused is None
 
 
-@pytest.mark.parametrize("mode", ["planning", "adversarial", "vote", "refine"])
+@pytest.mark.parametrize("mode", ["planning", "adversarial", "vote", "refine", "fuse"])
 def test_least_expected_and_most_are_in_this_order(mode: str) -> None:
     told = foretold(order(mode, schema=SCHEMA))
     courses = (told.least, told.expected, told.most)

@@ -30,6 +30,7 @@ MODES = [
     {"mode": "adversarial", "iterations": 2},
     {"mode": "vote", "voters": 5},
     {"mode": "refine", "iterations": 3},
+    {"mode": "fuse", "voters": 2},
 ]
 
 

@@ -1,6 +1,6 @@
 """Our own schema, the same at every front end: requests in, results and errors out."""
 
-from runtime.frontends.wire.dry_runs import DryRun, dry_run
+from runtime.frontends.wire.dry_runs import DryRun
 from runtime.frontends.wire.orders import Edge, to_order
 from runtime.frontends.wire.requests import (
     Orchestration,
@@ -46,7 +46,6 @@ __all__ = [
     "checked",
     "decode",
     "decode_map",
-    "dry_run",
     "error_body",
     "error_from",
     "error_from_body",
