@@ -16,7 +16,6 @@ The phases of a run, only forwards:
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from enum import IntEnum, auto
 from typing import Any, ClassVar, TypeAlias, assert_never
@@ -150,7 +149,7 @@ class Orchestrator(Actor):
         self._narrator: Narrator
         self._deadline = 0.0
         self._questions: Questions
-        self._todo: deque[Action] = deque()
+        self._todo: list[Action] = []
         self._performing = False
         self._journal: RunJournal
         self._first: list[StartCall] = []
@@ -262,7 +261,7 @@ class Orchestrator(Actor):
             return
         self._performing = True
         while self._todo:
-            self._do(self._todo.popleft())
+            self._do(self._todo.pop(0))
         self._performing = False
         if self._phase is Phase.CHOOSING and self._first:
             self._admit()

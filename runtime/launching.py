@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from actors.addresses import run_address
 from actors.base import Overloaded
@@ -50,9 +50,11 @@ class Launcher:
         self, course: Course, on_event: OnEvent | None = None, *, watched: bool = False
     ) -> RunFuture:
         """Begins a run whatever else there is: it was begun before."""
-        future = self.future(course.order.run)
-        self._runs.begin(future, course.order, on_event, watched=watched)
-        self._system.here(partial(self._launch, course, time.monotonic()))
+        # The conversation is its orchestrator's: ten thousand waiting runs would pay for two.
+        brief = replace(course.order, messages=b"", parameters=b"{}", schema=None)
+        future = self.future(brief.run)
+        self._runs.begin(future, brief, on_event, watched=watched)
+        self._system.here(partial(self._launch, course, brief, time.monotonic()))
         return future
 
     def future(self, run: str, *, replay: bool = False) -> RunFuture:
@@ -72,7 +74,7 @@ class Launcher:
         self._system.tell(run_address(run), order)
         return True
 
-    def _launch(self, course: Course, begun: float) -> None:
+    def _launch(self, course: Course, brief: Order, begun: float) -> None:
         """On the system's thread, in one call: each one handed over may wake that thread."""
         order, steps, records, attempts = astuple(course)
         run = order.run
@@ -83,7 +85,7 @@ class Launcher:
             lambda me: Begin(me, run, order, steps, records, attempts),
             order.latency_s + PATIENCE_S,
         )
-        asked.add_done_callback(partial(self._ended, order, begun))
+        asked.add_done_callback(partial(self._ended, brief, begun))
 
     def _ended(self, order: Order, begun: float, asked: Future[Any]) -> None:
         """The end of a run: what its orchestrator said, or what became of it instead."""
