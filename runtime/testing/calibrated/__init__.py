@@ -15,7 +15,7 @@ what cost.  It says nothing of how often real models have that fault.
 
 from runtime.testing.calibrated.attacks import ATTACKS, Attack
 from runtime.testing.calibrated.authors import Author
-from runtime.testing.calibrated.controls import CONTROLS
+from runtime.testing.calibrated.controls import CONTROLS, Control
 from runtime.testing.calibrated.items import Form, question
 from runtime.testing.calibrated.judging import Bias
 from runtime.testing.calibrated.minds import Mind, minds
@@ -28,6 +28,7 @@ __all__ = [
     "Attack",
     "Author",
     "Bias",
+    "Control",
     "Ended",
     "Form",
     "Mind",

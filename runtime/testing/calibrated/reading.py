@@ -50,8 +50,9 @@ def ballot_in(messages: bytes) -> Ballot | None:
 
 def _candidates(text: str, labels: list[str], system: str) -> Iterator[Shown]:
     """What follows a candidate up to the next one belongs to it where it speaks to the judge."""
-    tags = list(_TAG.finditer(text)) or list(_HEADING.finditer(text))
+    tags = list(_TAG.finditer(text))
     starts = [tag for tag in tags if not tag[1] and tag[2] in labels]
+    starts = starts or [heading for heading in _HEADING.finditer(text) if heading[2] in labels]
     ends = [start.start() for start in starts[1:]] + [len(text)]
     for start, end in zip(starts, ends, strict=True):
         closings = (tag for tag in tags if tag.start() >= start.end() and tag[1])

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.addresses import run_address
-from actors.base import Address, Message, Work
+from actors.base import Address, Work
 from actors.cost_ledger import CostLedger
 from actors.domain.schema import problems
 from actors.protocol import (
@@ -21,6 +21,7 @@ from actors.protocol import (
     CallAnswered,
     CallErrored,
     CallVendor,
+    Complete,
     Failed,
     Finished,
     Mode,
@@ -86,7 +87,7 @@ class World:
         self.minds = {mind.model.id: mind for mind in minds}
         self.seed = seed
         self.time = 1000.0
-        self._asked: dict[str, tuple[Address, Asked]] = {}
+        self._on_wire: dict[str, tuple[Address, Complete]] = {}
         self._ended: list[Asked] = []
         self._coming: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
@@ -107,7 +108,8 @@ class World:
 
     def plan(self, mode: Mode, messages: bytes, **fields: Any) -> Ended:
         """Carries one request out; `fields` are those of an :class:`~actors.protocol.Order`."""
-        run, begun, since = f"run-{next(self._runs)}", self.time, len(self._ended)
+        run, begun = f"run-{next(self._runs)}", self.time
+        self._ended.clear()
         given: dict[str, Any] = {"seed": 0, "latency_s": LATENCY_S, "strategy": VERSIONS[mode]}
         given |= {"created": EPOCH + int(begun)}
         order = Order(run, mode, messages, **(given | fields))
@@ -120,8 +122,7 @@ class World:
         assert isinstance(reply, Finished | Failed)
         http_status = reply.http_status if isinstance(reply, Failed) else 200
         body = msgspec.json.decode(reply.body)
-        said, self._ended = tuple(self._ended[since:]), []
-        return Ended(reply.body, body, http_status, said, self.time - begun)
+        return Ended(reply.body, body, http_status, tuple(self._ended), self.time - begun)
 
     def worth(self, number: int, text: str, form: Form = "explained") -> float:
         """How good a text is, from 0 to 1: 1 is a right answer, or a plan that has all it needs."""
@@ -170,31 +171,29 @@ class World:
                 self._put(0.0, partial(self.system.tell, address, found))
 
     def _call(self, address: Address, work: CallVendor) -> None:
-        mind, order = self.minds[work.order.model.id], work.order
+        mind = self.minds[work.order.model.id]
+        self._on_wire[work.id] = address, work.order
         if mind.dead:
             dead = CallErrored(work.id, "fatal", "it is dead", written=True, http_status=403)
-            self._expect(address, work, None, 0.1, dead)
-            return
-        text = mind.reply(self.seed, order)
-        ending = CallAnswered(work.id, Answer(text, usage_of(order, text)))
-        self._expect(address, work, text, mind.delay_s, ending)
-
-    def _expect(
-        self, address: Address, work: CallVendor, text: str | None, after_s: float, ending: Message
-    ) -> None:
-        asked = Asked(work.order.model.id, work.order.messages, text)
-        self._asked[work.id] = address, asked
-        self._put(after_s, partial(self._arrive, work.id, ending))
+            self._put(mind.delay_s, partial(self._fail, dead))
+        else:
+            self._put(mind.delay_s, partial(self._answer, work.id, mind))
 
     def _abort(self, _: Address, work_id: str) -> None:
         cancelled = CallErrored(work_id, "cancelled", "given up", written=True)
-        self._put(0.0, partial(self._arrive, work_id, cancelled))
+        self._put(0.0, partial(self._fail, cancelled))
 
-    def _arrive(self, work_id: str, ending: Message) -> None:
+    def _answer(self, work_id: str, mind: Mind) -> None:
         """What was given up before it came is not heard."""
-        if (waiting := self._asked.pop(work_id, None)) is None:
-            return
-        address, asked = waiting
-        given_up = not isinstance(ending, CallAnswered)
-        self._ended.append(Asked(asked.model, asked.messages, None) if given_up else asked)
-        self.system.tell(address, ending)
+        if (waiting := self._on_wire.pop(work_id, None)) is not None:
+            address, order = waiting
+            text = mind.reply(self.seed, order)
+            self._ended.append(Asked(mind.model.id, order.messages, text))
+            answer = Answer(text, usage_of(order, text))
+            self.system.tell(address, CallAnswered(work_id, answer))
+
+    def _fail(self, error: CallErrored) -> None:
+        if (waiting := self._on_wire.pop(error.ticket, None)) is not None:
+            address, order = waiting
+            self._ended.append(Asked(order.model.id, order.messages, None))
+            self.system.tell(address, error)

@@ -1,0 +1,58 @@
+"""The mitigations of a verdict do what they are for: the numbers that must hold, by fixed seeds.
+
+`python -m bench.verdicts` measures the same with more votes, and prints it.
+"""
+
+from collections import Counter
+
+import pytest
+
+from bench import mitigations
+from bench.mitigations import swaying, votes, winners
+from bench.shares import Share, difference, share
+from runtime.testing.calibrated import ATTACKS, Attack, Bias, World, minds, question
+
+VOTES = 120
+
+
+@pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack != "nothing"])
+def test_who_speaks_to_the_judge_wins_no_more_than_who_does_not(attack: Attack) -> None:
+    """Of a judge that obeys whatever it takes for an instruction; without fences it always does."""
+    speaking = swaying(attack, obeys=1.0, wavers=0.0)
+    silent = swaying("nothing", obeys=1.0, wavers=0.0)
+    speaker = speaking[0].model.id
+    one, other = World(speaking, seed=6), World(silent, seed=6)
+    for number in range(VOTES):
+        swayed = one.plan("vote", question(number), seed=number)
+        unswayed = other.plan("vote", question(number), seed=number)
+        assert one.worth(number, swayed.text) == one.worth(number, unswayed.text)
+    assert set(winners(votes(speaking, 20, control="unfenced"))) == {speaker}
+
+
+def test_where_a_candidate_stands_does_not_decide_in_the_long_run() -> None:
+    """A judge that takes the first of equals in 80 %: each of three has a third of 2,000 votes."""
+    won = Counter(winners(votes(minds(3, right=1.0, bias=Bias(first=0.8)), 2000)))
+    assert len(won) == 3
+    assert all(abs(count / 2000 - 1 / 3) < 0.03 for count in won.values())
+
+
+def test_a_judge_has_no_kin_among_the_candidates_where_another_can_judge() -> None:
+    """Kin of the best judge wins more only where that judge is named."""
+    found = mitigations.other_family(500)
+    assert share(found.without).interval[0] > 0.45
+    assert share(found.with_it).interval[0] < 1 / 3 < share(found.with_it).interval[1]
+
+
+def test_an_interval_holds_near_the_ends() -> None:
+    """Wilson's: none of 50 may be as many as 7 %."""
+    low, high = Share(0, 50).interval
+    assert low == 0
+    assert high == pytest.approx(0.0714, abs=0.001)
+
+
+def test_a_difference_is_taken_pair_by_pair() -> None:
+    """Where all pairs differ alike, chance has no part in it."""
+    found = difference([True, False, True], [False, True, True])
+    assert found.value == pytest.approx(0.0)
+    assert found.reach > 0.5
+    assert difference([0, 0, 0], [1, 1, 1]).reach == 0
