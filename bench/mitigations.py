@@ -27,7 +27,7 @@ from runtime.testing.calibrated import (
 )
 from runtime.testing.calibrated.minds import model
 
-SEED = 20
+SEED = 21
 WAVERING = 0.35
 """Of a judge's own look, in worth: two looks at close candidates differ now and then."""
 
