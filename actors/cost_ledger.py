@@ -41,6 +41,7 @@ from actors.protocol import (
     Committed,
     EndRun,
     GetAccounts,
+    JudgeVerdict,
     LeaseReturned,
     LedgerMessage,
     ReconfigureLedger,
@@ -305,7 +306,7 @@ class CostLedger(Actor):
             self._journal(end.ticket, end.steps)
         elif end.ticket not in self._recorded:
             self._commits.write(RunBegan(end.order, self.ctx.wall(), end.steps))
-        self._close_run(end.ticket, end.status, end.body, end.http_status)
+        self._close_run(end.ticket, end.status, end.body, end.http_status, end.verdicts)
         self._commits.answer_after(end)
 
     def _down(self, down: Down) -> None:
@@ -326,7 +327,14 @@ class CostLedger(Actor):
         self._books.settle(hold.asked.ticket, hold.amount)
         self._commits.write(entries.uncertain(hold, self.ctx.wall()))
 
-    def _close_run(self, run: str, status: str, body: bytes, http_status: int) -> None:
+    def _close_run(
+        self,
+        run: str,
+        status: str,
+        body: bytes,
+        http_status: int,
+        verdicts: tuple[JudgeVerdict, ...] = (),
+    ) -> None:
         self._send_away(run, run)
         if (accounts := self._books.runs.get(run)) is not None:
             for hold in self._books.end(accounts):
@@ -336,7 +344,8 @@ class CostLedger(Actor):
         if not self._commits.epoch:
             self._closed_before.add(run)
         if status != "running":
-            self._commits.write(RunClosed(run, status, body, http_status, self.ctx.wall()))
+            now = self.ctx.wall()
+            self._commits.write(RunClosed(run, status, body, http_status, now, verdicts))
         self._serve_line()
         self._return_leases_when_idle()
 

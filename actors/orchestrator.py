@@ -483,12 +483,9 @@ class Orchestrator(Actor):
         if not journal.is_open:
             known = self._parked or self._begin.steps
             order, steps = (self._order, journal.unopened) if known else (None, ())
-        self.ctx.tell(
-            LEDGER,
-            EndRun(
-                self.ctx.address, run, ended.status, ended.body, ended.http_status, order, steps
-            ),
-        )
+        told = (ended.status, ended.body, ended.http_status, order, steps)
+        verdicts = tuple(self._run.verdicts) if isinstance(ended.outcome, Result) else ()
+        self.ctx.tell(LEDGER, EndRun(self.ctx.address, run, *told, verdicts))
 
     def _ended(self) -> None:
         if self._phase is Phase.ENDING:

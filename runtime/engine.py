@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from actors.addresses import LEDGER, ROUTER, pool_address, run_at, vendor_at
 from actors.base import Address, Context, Work
 from actors.cost_ledger import CostLedger
+from actors.domain.judges import JudgeRecord
 from actors.errors import PlanError
 from actors.events import Event
 from actors.judge import Judge
@@ -354,6 +355,14 @@ class Engine:
             ROUTER, lambda me: ListModels(me, "models"), ASK_S
         )
         return asked.get(ASK_S).models
+
+    def judges(self) -> tuple[JudgeRecord, ...]:
+        """How models did as judges; blocks on the disk."""
+        if self.database is None:
+            return self._remembered.judges()
+        from runtime.storage import reports
+
+        return reports.judges(self.database)
 
     def accounts(self) -> AccountsListed:
         """The limits, and how they stand; waits for books that are only being opened."""

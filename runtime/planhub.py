@@ -15,6 +15,7 @@ import trio
 from anyio import to_thread
 from msgspec.structs import replace
 
+from actors.domain.judges import JudgeRecord
 from actors.errors import PlanError
 from actors.protocol import AccountsListed, ModelState
 from runtime import config as configuration
@@ -274,6 +275,10 @@ class Planhub:
     def models(self) -> tuple[ModelState, ...]:
         """The models, and how they do."""
         return self.engine.models()
+
+    def judges(self) -> tuple[JudgeRecord, ...]:
+        """How models did as judges; without a database, lately."""
+        return self.engine.judges()
 
     def ledger(self) -> AccountsListed:
         """The limits: spent, held, and what they are."""

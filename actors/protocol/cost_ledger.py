@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from msgspec import Struct
 
 from actors.base import Command, Message
-from actors.protocol.values import CallRecord, Order, Role, Step
+from actors.protocol.values import CallRecord, JudgeVerdict, Order, Role, Step
 
 
 class Admit(Command, frozen=True, gc=False):
@@ -111,8 +111,9 @@ class EndRun(Command, frozen=True, gc=False):
     `body` is the JSON of the answer or of the error, `http_status` that of either.  With status
     `running` it is over for this engine alone: its journal stays open, for the next one.
 
-    `steps` are what it was told at last.  A run that was not admitted brings its `order` and its
-    whole journal if it was carried on, or is to be: its end is all that the ledger hears of it.
+    `steps` are what it was told at last, `verdicts` how its judges did.  A run that was not
+    admitted brings its `order` and its whole journal if it was carried on, or is to be: its end is
+    all that the ledger hears of it.
     """
 
     status: Literal["complete", "degraded", "failed", "cancelled", "running"]
@@ -120,6 +121,7 @@ class EndRun(Command, frozen=True, gc=False):
     http_status: int = 200
     order: Order | None = None
     steps: tuple[Step, ...] = ()
+    verdicts: tuple[JudgeVerdict, ...] = ()
 
 
 class RunEnded(Message, frozen=True, gc=False):

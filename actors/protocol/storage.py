@@ -18,7 +18,7 @@ from actors.protocol.cost_ledger import (
     Reserve,
     Settle,
 )
-from actors.protocol.values import CallRecord, Order, Role, Step
+from actors.protocol.values import CallRecord, JudgeVerdict, Order, Role, Step
 
 
 class LeaseTaken(Struct, frozen=True, gc=False, tag=True, array_like=True):
@@ -86,11 +86,14 @@ class StepTaken(Struct, frozen=True, gc=False, tag=True, array_like=True):
 
 
 class RunClosed(Struct, frozen=True, gc=False, tag=True, array_like=True):
+    """Write: a run has ended; written again, it is the same end."""
+
     run: str
     status: str
     body: bytes
     http_status: int
     at: float
+    verdicts: tuple[JudgeVerdict, ...] = ()
 
 
 Write: TypeAlias = (

@@ -283,6 +283,14 @@ def models(*, json: Json = False, config: ConfigFile = None) -> int:
     return show_models(json=json, config=config)
 
 
+@app.command(help_epilogue="")
+def judges(*, json: Json = False, config: ConfigFile = None) -> int:
+    """Show how the models do as judges: ties, flips in second looks, what nobody could read."""
+    from runtime.cli.judges import show_judges
+
+    return show_judges(json=json, config=config)
+
+
 @ledger.default
 def show(*, uncertain: Switch = False, json: Json = False, config: ConfigFile = None) -> int:
     """Show what was spent, by key, model, mode and day, and how the limits stand.

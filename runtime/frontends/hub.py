@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
+from actors.domain.judges import JudgeRecord
 from actors.protocol import ModelState
 from runtime.frontends.wire import DryRun, PlanRequest
 from runtime.keys import ApiKey
@@ -80,6 +81,9 @@ class Hub(Protocol):
 
     def models(self) -> tuple[ModelState, ...]:
         """The models, and how they are; blocks for a moment."""
+
+    def judges(self) -> tuple[JudgeRecord, ...]:
+        """How models did as judges; blocks on the disk."""
 
     def ready(self) -> tuple[bool, str]:
         """Whether requests can be answered, and why not; blocks for a moment."""

@@ -1,9 +1,10 @@
-"""Models as users see them, over HTTP and on the command line."""
+"""Models and judges as users see them, over HTTP and on the command line."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
+from actors.domain.judges import JudgeRecord
 from actors.domain.model import Price
 from actors.domain.money import usd
 from actors.protocol import ModelState
@@ -36,6 +37,32 @@ class ModelEntry(Struct, frozen=True, kw_only=True):
     reason: str
     latency_ms: float | None
     failure_rate: float | None
+
+
+class JudgeEntry(Struct, frozen=True, kw_only=True):
+    """How a model does as a judge; a rate is null until there is something to count.
+
+    `flip_rate` is the share of second looks that came out otherwise, `unreadable_rate` that of
+    replies that not even a repair made a verdict, and `family_lift` how many times as often as by
+    chance candidates of its own family were chosen.
+    """
+
+    judge: str
+    verdicts: int
+    ties: int
+    nones: int
+    narrow: int
+    unreadable: int
+    second_looks: int
+    flips: int
+    flip_rate: float | None
+    tie_rate: float | None
+    unreadable_rate: float | None
+    family_lift: float | None
+
+
+def judge_entry(record: JudgeRecord) -> JudgeEntry:
+    return JudgeEntry(**{name: getattr(record, name) for name in JudgeEntry.__struct_fields__})
 
 
 def model_entry(state: ModelState) -> ModelEntry:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from actors.protocol import SecondLook
-from runtime.frontends.listing import ModelEntry
+from runtime.frontends.listing import JudgeEntry, ModelEntry
 from runtime.frontends.wire import DryRun, ErrorBody, PlanRequest, PlanResult
 from runtime.frontends.wire.requests import PENDING
 
@@ -128,13 +128,27 @@ class ModelList(Struct, kw_only=True):
     models: list[ModelEntry]
 
 
+class JudgeList(Struct, kw_only=True):
+    judges: list[JudgeEntry]
+
+
 class Health(Struct, kw_only=True):
     status: str
     reason: str = ""
 
 
 _RESPONSES = (VoteResponse, AdversarialResponse, RefineResponse, FuseResponse, ChatCompletion)
-_BODIES = (PlanRequest, PlanResult, DryRun, ErrorBody, RunPage, ModelList, Health, *_RESPONSES)
+_BODIES = (
+    PlanRequest,
+    PlanResult,
+    DryRun,
+    ErrorBody,
+    RunPage,
+    ModelList,
+    JudgeList,
+    Health,
+    *_RESPONSES,
+)
 
 _REFUSALS = {
     400: "The request is malformed: the text names the field, its value and what is allowed",
@@ -265,6 +279,13 @@ def _paths() -> dict[str, Any]:
             "get": {
                 "summary": "The models, and how they are",
                 "responses": {"200": _says("The models", ModelList)}
+                | _errors({code: _REFUSALS[code] for code in (401, 403)}),
+            }
+        },
+        "/admin/v1/judges": {
+            "get": {
+                "summary": "How the models do as judges; for keys with the scope admin",
+                "responses": {"200": _says("The judges", JudgeList)}
                 | _errors({code: _REFUSALS[code] for code in (401, 403)}),
             }
         },

@@ -2,7 +2,8 @@
 
 What is pruned is what was asked and answered: runs that ended long ago, their steps, the names by
 which they can be asked for again, and the texts of their attempts.  What was spent stays for ever:
-accounts, and a row with model, tokens and cost for each attempt.  Runs under way are not touched.
+accounts, and a row with model, tokens and cost for each attempt; so does how the judges did.  Runs
+under way are not touched.
 """
 
 from __future__ import annotations

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from actors.domain.judges import JudgeRecord, judge_records
 from actors.protocol import (
     AttemptReserved,
     AttemptSettled,
     CallRecord,
+    JudgeVerdict,
     Order,
     RunBegan,
     RunClosed,
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from runtime.storage.journal import Journal
 
 MOST_RUNS = 1_000
+MOST_JUDGED = 10_000
+"""Runs whose judges' verdicts are counted."""
 
 
 @dataclass(slots=True)
@@ -43,6 +48,7 @@ class Remembered:
 
     def __init__(self) -> None:
         self._runs: OrderedDict[str, Told] = OrderedDict()
+        self._judged: OrderedDict[str, tuple[JudgeVerdict, ...]] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"<Remembered {len(self._runs)} runs>"
@@ -56,8 +62,14 @@ class Remembered:
         steps, records = tuple(told.steps), tuple(told.records)
         return Journal(told.order, steps, records, told.attempts, "failed", None)
 
+    def judges(self) -> tuple[JudgeRecord, ...]:
+        """How models did as judges lately."""
+        return judge_records(chain.from_iterable(list(self._judged.values())))
+
     def write(self, write: Write) -> None:
-        """Keeps what concerns a run that is wanted."""
+        """Keeps what concerns a run that is wanted, and how its judges did of any."""
+        if isinstance(write, RunClosed) and write.verdicts:
+            self._judge(write)
         match write:
             case RunBegan(order) if order.wanted:
                 self._begin(write)
@@ -69,6 +81,11 @@ class Remembered:
                 self._runs[run].records.append(call)
             case RunClosed(run, http_status=200):
                 self._runs.pop(run, None)
+
+    def _judge(self, closed: RunClosed) -> None:
+        self._judged[closed.run] = closed.verdicts
+        while len(self._judged) > MOST_JUDGED:
+            self._judged.popitem(last=False)
 
     def _begin(self, began: RunBegan) -> None:
         before = self._runs.pop(began.order.run, Told(began.order, []))

@@ -14,12 +14,17 @@ from typing import Any
 
 from msgspec import Struct
 
+from actors.domain.judges import JudgeRecord
 from actors.domain.model import Usage
 from runtime.runs import RunStatus, RunView
 from runtime.storage.database import connect
 
 TOTAL = "(lease_of IS NULL OR lease_of = 'installation')"
 """Attempts that are part of what the installation has spent; a key's lost lease is in both."""
+
+
+AMONG_KIN = "choice = 'one' AND 0 < kin AND kin < candidates"
+"""Verdicts that tell whether a judge favours its own family."""
 
 
 class UnknownAttempt(LookupError):
@@ -110,6 +115,21 @@ def ledger_rows(path: Path) -> tuple[LedgerRow, ...]:
         f"""SELECT key, model, mode, day, sum(lease_of IS NULL), sum(cost_nano) FROM attempts
             WHERE status <> 'reserved' AND {TOTAL} GROUP BY key, model, mode, day
             ORDER BY day DESC, key, model, mode""",
+    )
+
+
+def judges(path: Path) -> tuple[JudgeRecord, ...]:
+    """How models did as judges, in the order of their names."""
+    return _all(
+        path,
+        JudgeRecord,
+        f"""SELECT judge, sum(choice <> 'unreadable'), sum(choice = 'tie'), sum(choice = 'none'),
+                   sum(narrow), sum(choice = 'unreadable'),
+                   sum(coalesce(second_look <> 'failed', 0)),
+                   sum(coalesce(second_look = 'flipped', 0)),
+                   sum(CASE WHEN {AMONG_KIN} THEN chose_kin ELSE 0 END),
+                   sum(CASE WHEN {AMONG_KIN} THEN CAST(kin AS REAL) / candidates ELSE 0.0 END)
+            FROM verdicts GROUP BY judge ORDER BY judge""",
     )
 
 

@@ -16,6 +16,7 @@ from itertools import chain
 from typing import Any, TypeAlias, assert_never
 
 import msgspec
+from msgspec.structs import astuple
 
 from actors.domain.money import day_of
 from actors.protocol import (
@@ -67,6 +68,11 @@ INSERT INTO runs (id, mode, started_at, status, http_status, ended_at, body_hash
 VALUES (?1, '', ?4, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET
 status = ?2, http_status = ?3, ended_at = ?4, body_hash = ?5, body = ?6"""
 
+VERDICT = """
+INSERT OR REPLACE INTO verdicts (run, number, at, judge, choice, narrow, second_look, candidates,
+    kin, chose_kin)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
 RESERVED = """
 INSERT OR REPLACE INTO attempts (id, run, key, mode, role, model, provider, status, window, day,
     reserved_at, held_nano)
@@ -101,6 +107,7 @@ class Rows:
         self._forgotten: list[Row] = []
         self._steps: defaultdict[str, list[Row]] = defaultdict(list)
         self._closed: dict[str, Row] = {}
+        self._verdicts: list[Row] = []
         self._reserved: dict[str, AttemptReserved] = {}
         self._settled: list[Row] = []
         self._released: list[Row] = []
@@ -120,6 +127,7 @@ class Rows:
             (FORGOTTEN, self._forgotten),
             (STEP, list(chain.from_iterable(self._steps.values()))),
             (CLOSED, list(self._closed.values())),
+            (VERDICT, self._verdicts),
             (RESERVED, [_reservation(write) for write in self._reserved.values()]),
             (SETTLED, self._settled),
             (RELEASED, self._released),
@@ -183,6 +191,8 @@ class Rows:
             self._whole.append((*began, *end))
         else:
             self._closed[run] = (run, *end)
+        for number, verdict in enumerate(closed.verdicts, 1):
+            self._verdicts.append((run, number, closed.at, *astuple(verdict)))
 
     def _step(self, run: str, step: Step) -> Row:
         kept = self._kept(step.body)

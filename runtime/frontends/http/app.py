@@ -23,7 +23,7 @@ from runtime.frontends.http.replies import answering, reply, reply_http_error, r
 from runtime.frontends.http.streaming import last_event_id
 from runtime.frontends.http.waiting import Waiting
 from runtime.frontends.hub import Hub
-from runtime.frontends.listing import model_entry
+from runtime.frontends.listing import judge_entry, model_entry
 from runtime.frontends.openapi import openapi_document
 from runtime.keys import ApiKey
 from runtime.runs import RunView
@@ -49,6 +49,7 @@ def create_app(
             Route("/v1/plan/{id}", answering(pages.cancel_run), methods=["DELETE"]),
             Route("/v1/plan/{id}/events", answering(pages.watch_run), methods=["GET"]),
             Route("/v1/models", answering(pages.models), methods=["GET"]),
+            Route("/admin/v1/judges", answering(pages.judges), methods=["GET"]),
             Route("/healthz", answering(pages.health), methods=["GET"]),
             Route("/readyz", answering(pages.readiness), methods=["GET"]),
             Route("/openapi.json", answering(pages.openapi), methods=["GET"]),
@@ -119,6 +120,11 @@ class _Pages:
         admitted(self._admission, request.headers, "plan")
         states = await to_thread.run_sync(self._hub.models)
         return reply_json({"models": [model_entry(state) for state in states]})
+
+    async def judges(self, request: Request) -> Response:
+        admitted(self._admission, request.headers, "admin")
+        records = await to_thread.run_sync(self._hub.judges)
+        return reply_json({"judges": [judge_entry(record) for record in records]})
 
     async def health(self, _: Request) -> Response:
         return reply_json({"status": "ok"})

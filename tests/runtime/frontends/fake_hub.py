@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from actors.domain.judges import JudgeRecord
 from actors.domain.model import Model, Price
 from actors.errors import Cancelled, Internal, PlanError
 from actors.protocol import ModelState
@@ -120,6 +121,9 @@ class FakeHub:
     def models(self) -> tuple[ModelState, ...]:
         model = Model("m", "v", "up", price=Price(10**9, 2 * 10**9, 10**9, 10**9))
         return (ModelState(model, True, "", 12.5, 0.0),)
+
+    def judges(self) -> tuple[JudgeRecord, ...]:
+        return (JudgeRecord("m", verdicts=8, ties=2, second_looks=4, flips=1),)
 
     def ready(self) -> tuple[bool, str]:
         return self.is_ready

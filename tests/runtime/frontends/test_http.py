@@ -344,6 +344,19 @@ def test_models() -> None:
     assert call("GET", "/v1/models", keys=ring()).status_code == 401
 
 
+def test_judges_are_listed_for_administrators() -> None:
+    """A rate is null where there is nothing to count; without any keys this machine may look."""
+    (entry,) = call("GET", "/admin/v1/judges").json()["judges"]
+    assert (entry["judge"], entry["verdicts"]) == ("m", 8)
+    assert (entry["tie_rate"], entry["flip_rate"], entry["family_lift"]) == (0.25, 0.25, None)
+    keys = ring()
+    said = {
+        name: call("GET", "/admin/v1/judges", keys=keys, headers={"x-api-key": name}).status_code
+        for name in ("root", "alice", "nobody")
+    }
+    assert said == {"root": 200, "alice": 403, "nobody": 401}
+
+
 def test_probes_need_no_key() -> None:
     """A load balancer asks from anywhere."""
     hub, keys = FakeHub(), ring()
