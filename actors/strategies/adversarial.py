@@ -13,11 +13,19 @@ from actors.strategies.answering import (
     next_answer,
     remarks,
     response,
+    set_aside,
     shortfall,
     shown,
-    somebody_may,
 )
-from actors.strategies.criticism import as_text, criticise, critics
+from actors.strategies.comparing import (
+    Comparison,
+    better,
+    codes_of,
+    nobody_compares,
+    objection,
+    told,
+)
+from actors.strategies.criticism import as_text, criticise, critics, is_settled
 from actors.strategies.plan import Answered, Outcome, Plan, Result, Unanswered
 
 VERSION = "1"
@@ -27,9 +35,32 @@ ROUNDS = 1
 class Exchange(Struct, frozen=True):
     """One critique of a plan, and what became of it; None is what was not reached."""
 
-    critique: str
-    critic: str
+    critic: Answered
     refined: Answered | None = None
+
+    @property
+    def critique(self) -> str:
+        return as_text(self.critic.text)
+
+
+class Debate(Struct):
+    """A plan's way: the first, the best so far, and what was said and done in between."""
+
+    initial: Answered
+    best: Answered
+    exchanges: list[Exchange] = []
+    comparisons: list[Comparison] = []
+    converged: bool = False
+    lacking: str | None = None
+
+    @property
+    def done(self) -> int:
+        return sum(exchange.refined is not None for exchange in self.exchanges)
+
+    @property
+    def over(self) -> bool:
+        ended = self.converged or self.lacking is not None
+        return ended or nobody_compares(self.comparisons)
 
 
 def adversarial(order: Order) -> Plan[Result]:
@@ -37,41 +68,48 @@ def adversarial(order: Order) -> Plan[Result]:
     if order.plan_only:
         plan = yield from first_answer(order, "plan", "adversarial", final=True)
         return _plan_only(order, plan)
-    critic = yield from _likely_critic(order)
-    initial = best = yield from first_answer(order, "plan", "adversarial", avoid=critic)
-    exchanges: list[Exchange] = []
+    critic = yield from set_aside(order, critics(order, order.messages))
+    plan = yield from first_answer(order, "plan", "adversarial", avoid=critic)
+    debate = Debate(plan, plan)
     rounds = order.iterations or ROUNDS
-    for done in range(rounds):
-        outcome = yield from _improved(order, best, exchanges, final=done + 1 == rounds)
+    while debate.done < rounds and not debate.over:
+        final = debate.done + 1 == rounds and not order.keep_best
+        outcome = yield from _improved(order, debate, final=final)
         if isinstance(outcome, Unanswered):
-            lacking = shortfall(outcome, shown(order, best.text))
-            return _result(order, initial, best, exchanges, lacking)
-        best = outcome
-    return _result(order, initial, best, exchanges, None)
+            debate.lacking = shortfall(outcome, shown(order, debate.best.text))
+    return _result(order, debate)
 
 
-def _likely_critic(order: Order) -> Plan[tuple[str, ...]]:
-    """The model that was named as critic or is the only one that may be: another should plan."""
-    chosen = yield from somebody_may(critics(order, order.messages))
-    if order.review is None and len(chosen.ranked) > 1:
-        return ()
-    return tuple(candidate.model.id for candidate in chosen.ranked[:1])
-
-
-def _improved(
-    order: Order, plan: Answered, exchanges: list[Exchange], *, final: bool
-) -> Plan[Outcome]:
-    """One critique and one refinement, noted in `exchanges` as far as they come."""
-    critic = yield from criticise(order, plan)
+def _improved(order: Order, debate: Debate, *, final: bool) -> Plan[Outcome]:
+    """One critique and one refinement, noted as far as they come."""
+    critic = yield from _criticised(order, debate)
     if isinstance(critic, Unanswered):
         return critic
-    exchange = Exchange(as_text(critic.text), critic.model.id)
-    exchanges.append(exchange)
-    messages = prompts.refinement(order.messages, plan.text, exchange.critique, order.schema)
+    exchange = Exchange(critic)
+    debate.exchanges.append(exchange)
+    if order.stop == "converged" and is_settled(critic):
+        debate.converged = True
+        return critic
+    plan, rejected = debate.best, objection(debate.comparisons)
+    messages = prompts.refinement(
+        order.messages, plan.text, exchange.critique, order.schema, rejected
+    )
     outcome = yield from next_answer(order, "adversarial", messages, plan.model.id, final=final)
     if isinstance(outcome, Answered):
-        exchanges[-1] = Exchange(exchange.critique, exchange.critic, outcome)
+        debate.exchanges[-1] = Exchange(critic, outcome)
+        debate.best = yield from better(order, plan, outcome, debate.comparisons)
     return outcome
+
+
+def _criticised(order: Order, debate: Debate) -> Plan[Outcome]:
+    """A critique of the best plan; one that stayed because its refinement was worse has had it."""
+    if not debate.exchanges:
+        return (yield from criticise(order, debate.best))
+    last = debate.exchanges[-1]
+    if debate.best is not last.refined:
+        return last.critic
+    earlier = last.critique if order.stop == "converged" else None
+    return (yield from criticise(order, debate.best, earlier))
 
 
 def _plan_only(order: Order, plan: Answered) -> Result:
@@ -80,26 +118,23 @@ def _plan_only(order: Order, plan: Answered) -> Result:
     return Result(plan.model.id, "adversarial-plan-only", text, fields, remarks(plan))
 
 
-def _result(
-    order: Order,
-    initial: Answered,
-    best: Answered,
-    exchanges: list[Exchange],
-    lacking: str | None,
-) -> Result:
+def _result(order: Order, debate: Debate) -> Result:
+    best, exchanges, comparisons = debate.best, debate.exchanges, debate.comparisons
     text = shown(order, best.text)
-    done = sum(exchange.refined is not None for exchange in exchanges)
     fields = response(
         order,
         text,
-        initial_plan=shown(order, initial.text),
+        initial_plan=shown(order, debate.initial.text),
         critique=exchanges[-1].critique if exchanges else None,
-        refined_plan=text if done else None,
-        iterations=done,
+        refined_plan=text if debate.done else None,
+        iterations=debate.done,
         rounds=[_round(order, exchange) for exchange in exchanges],
+        **({"converged": debate.converged} if order.stop == "converged" else {}),
+        **told(order, comparisons),
     )
-    routing = "adversarial-orchestration"
-    return Result(best.model.id, routing, text, fields, remarks(best, lacking), lacking is not None)
+    reasons = remarks(best, debate.lacking, *codes_of(comparisons))
+    degraded = debate.lacking is not None or any(one.degraded for one in comparisons)
+    return Result(best.model.id, "adversarial-orchestration", text, fields, reasons, degraded)
 
 
 def _round(order: Order, exchange: Exchange) -> dict[str, Any]:
@@ -107,6 +142,6 @@ def _round(order: Order, exchange: Exchange) -> dict[str, Any]:
     return {
         "critique": exchange.critique,
         "refined_plan": shown(order, refined.text) if refined else None,
-        "critic": exchange.critic,
+        "critic": exchange.critic.model.id,
         "refiner": refined.model.id if refined else None,
     }

@@ -112,6 +112,14 @@ def somebody_may(wanted: Choose) -> Plan[Chosen]:
     return chosen
 
 
+def set_aside(order: Order, wanted: Choose) -> Plan[tuple[str, ...]]:
+    """Who was named to review, or is the only one that may: another should write."""
+    chosen = yield from somebody_may(wanted)
+    if order.review is None and len(chosen.ranked) > 1:
+        return ()
+    return tuple(candidate.model.id for candidate in chosen.ranked[:1])
+
+
 # --- what is asked for ------------------------------------------------------------------------
 
 
@@ -169,9 +177,9 @@ def response(order: Order, text: str, **fields: Any) -> bytes:
 
 
 def remarks(answered: Answered, *codes: str | None) -> tuple[str, ...]:
-    """The codes there are, and whether the returned answer was cut off."""
+    """The codes there are, each once, and whether the returned answer was cut off."""
     cut_off = "truncated" if answered.truncated else None
-    return tuple(code for code in (*codes, cut_off) if code is not None)
+    return tuple(dict.fromkeys(code for code in (*codes, cut_off) if code is not None))
 
 
 # --- what is lacking --------------------------------------------------------------------------

@@ -5,6 +5,7 @@ The critic is asked for findings by severity; one that answers in prose is taken
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
@@ -25,6 +26,9 @@ from actors.strategies.plan import (
 )
 
 CRITIC_TOKENS = 4096
+
+
+_FENCE = re.compile(r"^```[\w-]*\s*|\s*```$")
 
 
 class Finding(Struct):
@@ -53,14 +57,26 @@ def critics(order: Order, messages: bytes, author: Answered | None = None) -> Ch
     )
 
 
-def criticise(order: Order, answered: Answered) -> Plan[Outcome]:
-    """A critique of an answer, as text."""
-    messages = prompts.critique(order.messages, answered.text, order.schema)
+def criticise(order: Order, answered: Answered, earlier: str | None = None) -> Plan[Outcome]:
+    """A critique of an answer, or of what is left of an `earlier` one."""
+    messages = prompts.critique(order.messages, answered.text, order.schema, earlier)
     chosen = yield from choose(critics(order, messages, answered))
     if not chosen.ranked:
         return refused(chosen)
     (outcome,) = yield from ask(Call("critique", messages, chosen.ranked, CRITIC_TOKENS, 0.0))
     return outcome
+
+
+def is_settled(critic: Answered) -> bool:
+    """Whether nothing blocking or major remains, in form and beside nothing else: prose may say
+    anything.
+    """
+    text = _FENCE.sub("", visible(critic.text).strip())
+    try:
+        critique = msgspec.json.decode(text, type=Critique)
+    except (msgspec.MsgspecError, UnicodeEncodeError):
+        return False
+    return all(finding.severity == "minor" for finding in critique.findings)
 
 
 def as_text(reply: str) -> str:
