@@ -148,8 +148,6 @@ def test_modes(client: httpx.Client, mode: Any) -> None:
     [
         ("decide", "judge"),
         ("hedge", True),
-        ("stop", "never"),
-        ("keep_best", True),
     ],
 )
 def test_options_that_do_not_exist_yet(client: httpx.Client, option: str, value: Any) -> None:

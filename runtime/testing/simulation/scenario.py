@@ -141,7 +141,7 @@ def _order(draw: Random, number: int, at: float, limits: dict[str, int | None]) 
     size = draw.choice([20, 200, 2000])
     fields: dict[str, Any] = {
         "voters": draw.randint(2, 4),
-        "iterations": draw.randint(1, 2) if mode == "refine" else 0,
+        "iterations": draw.randint(1, 2) if mode in ("refine", "adversarial") else 0,
         "on_partial": draw.choice(["accept", "refill", "fail"]),
         "profile": draw.choice(PROFILES),
         "schema": draw.choice([None, None, None, SCHEMA, HEAVY]),
@@ -149,6 +149,8 @@ def _order(draw: Random, number: int, at: float, limits: dict[str, int | None]) 
         "max_tokens": draw.choice([None, 100, 500, 2000]),
         "wanted": draw.random() < 0.6,
         "early_stop": draw.random() < 0.3,
+        "stop": draw.choice(["never", "converged"]),
+        "keep_best": draw.random() < 0.3,
         "wait": draw.choice(["all", "all", "quorum"]),
     }
     seed = draw.getrandbits(32)

@@ -13,6 +13,7 @@ from actors.protocol import Answer, CallAnswered, CallErrored, CallVendor, Diale
 from runtime.testing.simulation.scenario import Fate, Weather
 
 BALLOT = b'\\"choice\\"'
+CRITICISM = b'\\"severity\\"'
 
 Ending: TypeAlias = CallAnswered | CallErrored | DialectCrashed
 
@@ -81,9 +82,16 @@ class Vendors:
         draw, order = self._draw, work.order
         if BALLOT in order.messages:
             return self._verdict(order.messages)
+        if CRITICISM in order.messages and draw.random() < 0.8:
+            return self._critique()
         if order.schema is None:
             return draw.choice(["an answer", "another answer", "{}", "no flaws"])
         return draw.choice(['{"a":"xxx"}', '{"a":"xxx"}', '{"a":1}', "no JSON"])
+
+    def _critique(self) -> str:
+        severities = self._draw.sample(["blocking", "major", "minor"], self._draw.randint(0, 2))
+        findings = [{"severity": severity, "claim": "a flaw"} for severity in severities]
+        return msgspec.json.encode({"findings": findings}).decode()
 
     def _verdict(self, messages: bytes) -> str:
         if self._draw.random() < 0.15:

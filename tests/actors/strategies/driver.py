@@ -252,6 +252,15 @@ def _problems(call: Call, text: str) -> tuple[str, ...]:
     return (NOT_JSON,) if found is None else problems(call.schema, found.encode())
 
 
+# --- critics ----------------------------------------------------------------------------------
+
+
+def findings(*severities: str) -> str:
+    """A critique in form, with a finding of each severity."""
+    found = [{"severity": severity, "claim": f"a {severity} flaw"} for severity in severities]
+    return json.dumps({"findings": found})
+
+
 # --- judges -----------------------------------------------------------------------------------
 
 _CANDIDATE = re.compile(r'<candidate label="(\w+)" key="\w+">\n(.*?)\n</candidate key', re.DOTALL)
