@@ -84,22 +84,40 @@ class FuseResponse(Struct, kw_only=True):
     output: Any = None
 
 
+class Comparison(Struct, kw_only=True):
+    """Whether a refinement took the place of what was there, by whose verdict, and why."""
+
+    replaced: bool
+    judge: str | None
+    judge_decided: bool
+    reason: str
+
+
 class AdversarialResponse(Struct, kw_only=True):
-    """What was not reached is null; `rounds` has every critique with the plan it led to."""
+    """What was not reached is null; `rounds` has every critique with the plan it led to.
+
+    `converged` is there with `stop: converged`, and `comparisons`, one for each refinement, with
+    `keep_best`.
+    """
 
     initial_plan: str
     critique: str | None = None
     refined_plan: str | None = None
     iterations: int = 0
     rounds: list[dict[str, Any]] = []
+    converged: bool | None = None
+    comparisons: list[Comparison] | None = None
     output: Any = None
 
 
 class RefineResponse(Struct, kw_only=True):
+    """`comparisons`, one for each refinement, are there with `keep_best`."""
+
     initial_response: str
     refined_response: str
     iterations: int
     model: str
+    comparisons: list[Comparison] | None = None
     output: Any = None
 
 

@@ -34,7 +34,7 @@ def result(response: dict[str, Any], **fields: Any) -> PlanResult:
     return PlanResult.from_json(msgspec.json.encode(body))
 
 
-VOTE = {
+VOTE: dict[str, Any] = {
     "responses": [
         {"model": "gpt", "content": "\n# An API [bold]for[/] tasks\nmore", "selected": True},
         {"model": "mini", "content": "\x1b]0;owned\x07Another " + "word " * 50, "selected": False},
@@ -64,6 +64,20 @@ def test_a_vote_is_told_whole() -> None:
     assert "1,200 → 310 tokens" in text
     assert "about $0.0062 of $1.00 · 2 calls · 1.2 s · complete" in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_fused_answer_is_told_whole() -> None:
+    """Of whose answers it was made and by whom; or whose is returned, and why."""
+    responses = [{"model": entry["model"], "content": "Words."} for entry in VOTE["responses"]]
+    fused = {"fused_response": "x", "responses": responses, "selected": None, "reason": None}
+    text = shown(result(fused | {"model": "gpt", "failed": VOTE["failed"]}))
+    assert "mini    " in text
+    assert "✗ broken  timeout" in text
+    assert "made of them by gpt" in text
+    lost = {"fused_response": None, "selected": 0, "reason": "chosen because 2 of 3 answers agree"}
+    text = shown(result(fused | lost))
+    assert "nobody could fuse them: gpt" in text
+    assert "2 of 3 answers agree" in text
 
 
 def test_candidates_are_told_apart() -> None:

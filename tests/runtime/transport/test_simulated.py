@@ -159,8 +159,21 @@ async def test_a_critique_has_its_form_and_an_improved_answer_heeds_it(
 
 
 @pytest.mark.trio
+async def test_an_answer_made_of_others_says_more_than_each(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """It goes by none of them alone, and says that it is simulated too."""
+    async with vendor() as sim:
+        texts = [await sim.text(model) for model in MODELS[1:]]
+        messages = prompts.synthesis(QUESTION, texts, 1, None)
+        fused = await sim.text("sim-clerk", messages)
+        assert len(fused) > max(map(len, texts))
+        assert f"Simulated answer made of {len(texts)} others" in fused
+
+
+@pytest.mark.trio
 async def test_a_schema_is_met_in_every_role(autojump_clock: trio.testing.MockClock) -> None:
-    """By answers, improved answers and repairs; a critique of one is still a critique."""
+    """By answers, improved and fused answers and repairs; a critique of one is still a critique."""
     async with vendor() as sim:
         asked = prompts.question(QUESTION, SCHEMA)
         answer = await sim.text("sim-clerk", asked)
@@ -168,6 +181,7 @@ async def test_a_schema_is_met_in_every_role(autojump_clock: trio.testing.MockCl
             asked,
             prompts.refinement(QUESTION, answer, "Too short", SCHEMA),
             prompts.improvement(QUESTION, answer, SCHEMA),
+            prompts.synthesis(QUESTION, [answer, answer], 1, SCHEMA),
             prompts.repair(asked, "no JSON", ["it is not JSON"], SCHEMA),
         ):
             said = msgspec.json.decode(await sim.text("sim-clerk", messages))
