@@ -14,15 +14,15 @@ from msgspec import Struct
 from actors.domain.text import tidied, visible
 from actors.protocol import Order
 from actors.strategies.answering import set_aside
-from actors.strategies.judging import by_rule, judged, judges
-from actors.strategies.plan import Answered, Plan
+from actors.strategies.judging import by_rule, judgement_on, judges
+from actors.strategies.plan import Answered, Note, Plan, note
 
 OLD, NEW = 0, 1
 """The two answers' places, as the judge's reason names them."""
 
 
 class Comparison(Struct, frozen=True):
-    """What came of comparing a new answer with the best so far; `judge` as in a vote."""
+    """What came of comparing a new answer with the best so far; the rest as in a Judgement."""
 
     replaced: bool
     judge: str | None
@@ -30,6 +30,7 @@ class Comparison(Struct, frozen=True):
     reason: str
     codes: tuple[str, ...] = ()
     degraded: bool = False
+    details: dict[str, Any] = {}
 
     @property
     def objection(self) -> str | None:
@@ -47,6 +48,7 @@ class Comparison(Struct, frozen=True):
             "judge": self.judge,
             "judge_decided": self.decided,
             "reason": self.reason,
+            **self.details,
         }
 
 
@@ -94,16 +96,20 @@ def _compared(order: Order, best: Answered, newer: Answered) -> Plan[Comparison]
         return Comparison(True, None, False, "both say the same")
     answers = (best, newer)
     authors = tuple(dict.fromkeys(answered.model.id for answered in answers))
-    judgement = yield from judged(order, answers, authors)
+    judgement = yield from judgement_on(order, answers, authors)
     tie = "judge_tie" in judgement.codes
-    return Comparison(
+    comparison = Comparison(
         judgement.choice == NEW if judgement.decided else tie,
         judgement.judge,
         judgement.decided,
         judgement.reason.removesuffix(f"; {by_rule(answers)[1]}"),
         tuple(code for code in judgement.codes if code != "judge_tie"),
         judgement.degraded,
+        judgement.details,
     )
+    place = NEW if comparison.replaced else OLD
+    yield from note(Note(comparison.judge, place, comparison.decided, comparison.reason))
+    return comparison
 
 
 def _plain(answered: Answered) -> str:

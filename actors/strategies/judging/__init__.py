@@ -28,14 +28,21 @@ from actors.strategies.judging.jury import kept_for_judging as kept_for_judging
 from actors.strategies.plan import Answered, Note, Plan, note
 
 
-def judged(order: Order, answers: Sequence[Answered], voters: Sequence[str]) -> Plan[Judgement]:
+def judgement_on(
+    order: Order, answers: Sequence[Answered], voters: Sequence[str]
+) -> Plan[Judgement]:
     """Has judges choose among the answers of `voters`, or the rule where no judge decides.
 
     Raises when the run is cancelled.
     """
     case = Case(order, tuple(answers))
     said = yield from consulted(case, voters)
-    judgement = decide(case, said, voters)
+    return decide(case, said, voters)
+
+
+def judged(order: Order, answers: Sequence[Answered], voters: Sequence[str]) -> Plan[Judgement]:
+    """The same, and watchers are told of it."""
+    judgement = yield from judgement_on(order, answers, voters)
     told = Note(judgement.judge, judgement.choice, judgement.decided, judgement.reason)
     yield from note(told)
     return judgement

@@ -148,6 +148,25 @@ def test_a_tie_is_not_worse() -> None:
     assert (result.reasons, result.degraded) == ((), False)
 
 
+def test_watchers_are_told_what_was_kept() -> None:
+    """0 is what was there, 1 the new one: that a rule would have chosen otherwise is no matter."""
+    for qualities, place in (([5, 6], 1), ([6, 5], 0), ([5, 5], 1)):
+        world = writing(qualities)
+        run_mode(world, order("refine", iterations=1, keep_best=True))
+        assert [note.selected for note in world.notes] == [place]
+
+
+def test_a_jury_compares_where_one_is_ordered() -> None:
+    """And so does a judge that looks twice; the comparison says what they said."""
+    world = writing([5, 6])
+    world.models = [*MODELS, model("l", 4)]
+    _, response = run_mode(world, order("refine", iterations=1, keep_best=True, judges=3))
+    assert world.roles == ["answer", "refine", "judge", "judge", "judge"]
+    (comparison,) = response["comparisons"]
+    assert (comparison["replaced"], comparison["agreement"]) == (True, 1.0)
+    assert len(comparison["verdicts"]) == 3
+
+
 def test_the_same_text_needs_no_judge() -> None:
     world = World(
         MODELS, lambda call, m: "<think>x</think>same" if call.role == "refine" else "same"
