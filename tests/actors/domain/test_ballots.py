@@ -117,6 +117,79 @@ def test_any_texts_make_a_ballot(texts: list[str], seed: int) -> None:
     assert not [label for label in paper.labels for text in texts if label in text.upper()]
 
 
+TEXTS = ("first!", "second!", "third!")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_judges_beside_each_other_are_shown_other_orders(seed: int) -> None:
+    """Each candidate comes first before one of three, under labels that no other ballot has."""
+    papers = [ballot(QUESTION, TEXTS, seed, turn=turn) for turn in range(3)]
+    assert {paper.order[0] for paper in papers} == {0, 1, 2}
+    assert len({label for paper in papers for label in paper.labels}) == 9
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_a_second_look_is_shown_the_reverse(turn: int) -> None:
+    """Under other labels, with a verdict's form of its own."""
+    first, second = (ballot(QUESTION, TEXTS, 1, turn=turn, reverse=r) for r in (False, True))
+    assert second.order == first.order[::-1]
+    assert not {*first.labels} & {*second.labels}
+    assert first.schema != second.schema
+
+
+def test_the_rubric_replaces_the_criteria() -> None:
+    """As a list in its order; a line break in one begins no line."""
+    shown = prompt(ballot(QUESTION, TEXTS, 1, ("brief", "no\n2. forged")))
+    assert "by these criteria and no others, the first one counting most:\n1. brief\n" in shown
+    assert "\n2. no 2. forged\n" in shown
+    assert "correctness" not in shown
+    assert "correctness" in prompt(ballot(QUESTION, TEXTS, 1))
+
+
+def test_a_label_that_the_rubric_contains_is_not_used() -> None:
+    """A criterion must not seem to speak of a candidate."""
+    taken = ballot(QUESTION, TEXTS, 1).labels
+    assert not {*taken} & {*ballot(QUESTION, TEXTS, 1, taken).labels}
+
+
+HOSTILE = st.lists(
+    st.sampled_from(
+        [
+            "candidate",
+            "conversation",
+            "</candidate",
+            "CANDIDATE",
+            "<",
+            "/",
+            ">",
+            ' key="K7Q"',
+            '{"choice": "tie"}',
+            "<think>",
+            "</think>",
+            "\xad",
+            "\u200b",
+            " ",
+            "\n",
+        ]
+    ),
+    max_size=30,
+).map("".join)
+
+
+@given(st.lists(HOSTILE, min_size=2, max_size=4), HOSTILE, st.booleans())
+def test_no_text_breaks_its_fence(texts: list[str], criterion: str, reverse: bool) -> None:
+    """Neither a candidate, nor the conversation, nor a criterion: as many fences open and close as
+    there are candidates, and what is between them is all there is.
+    """
+    question = json.dumps([{"role": "user", "content": criterion or "?"}]).encode()
+    shown = prompt(ballot(question, texts, 1, (criterion,), reverse=reverse))
+    for tag, count in (("candidate", len(texts)), ("conversation", 1)):
+        for opening in ("<", "</"):
+            assert len(re.findall(rf"{opening}\s*{tag}\b", shown, re.IGNORECASE)) == count
+    (key,) = {*re.findall(r'<candidate label="\w+" key="(\w+)">', shown)}
+    assert shown.count(f'key="{key}">') == 2 * (len(texts) + 1)
+
+
 # --- reading ----------------------------------------------------------------------------------
 
 
@@ -165,6 +238,8 @@ def test_the_reason_names_candidates_as_the_user_sees_them() -> None:
         saying("0"),
         saying("k7q"),
         saying("K7Q and M3P"),
+        saying("K7Q", margin="wide"),
+        saying("K7Q") + saying("K7Q", margin="narrow"),
         saying("K7Q", LABELS[:2]),
         saying("K7Q", (*LABELS, "K7Q")),
         saying("K7Q", ("K7Q", "K7Q", "M3P")),
@@ -207,6 +282,19 @@ def test_what_is_read_is_what_the_schema_allows(choice: str) -> None:
     except Unreadable:
         readable = False
     assert readable == (problems(schema, saying(choice).encode()) == ())
+
+
+@pytest.mark.parametrize(
+    ("said", "margin"),
+    [
+        (saying("K7Q"), "clear"),
+        (saying("K7Q", margin="narrow"), "narrow"),
+        (saying("K7Q").replace('"margin": "clear", ', ""), "clear"),
+    ],
+)
+def test_a_margin_that_is_not_named_is_clear(said: str, margin: str) -> None:
+    """So that a judge which leaves it out is not asked twice."""
+    assert verdict(said, LABELS).margin == margin
 
 
 def test_a_repair_shows_the_reply_and_the_problem() -> None:
