@@ -70,6 +70,7 @@ from actors.strategies.actions import (
     Announce,
     AskJudge,
     AskRouter,
+    AskValidator,
     CancelCall,
     CloseRound,
     Died,
@@ -197,7 +198,7 @@ class Orchestrator(Actor):
             case CallFailed():
                 self._calls.failed(message)
             case Validated():
-                self._calls.validated(message)
+                self._validated(message)
             case Overloaded():
                 self._overloaded(message)
             case Down():
@@ -277,6 +278,8 @@ class Orchestrator(Actor):
                 self._questions.choose(key, choose, self._calls.tally.spent_nano)
             case AskJudge(key, about):
                 self._questions.consult(key, about)
+            case AskValidator(key, check):
+                self._questions.check(key, check)
             case Announce(note):
                 self._narrator.judged(note)
             case OpenRound():
@@ -323,10 +326,18 @@ class Orchestrator(Actor):
     def _judged(self, read: BallotBuilt | Verdict | RepairVerdict | VerdictUnreadable) -> None:
         self._resume(read.ticket, read)
 
-    def _resume(self, ticket: str, answer: Told) -> None:
-        if (key := self._questions.answered(ticket)) is not None:
-            self._journal.answered(key, answer)
-            self._perform(self._run.resume(key, answer))
+    def _validated(self, validated: Validated) -> None:
+        """An answer of a call's, or what the strategy has made itself."""
+        if not self._resume(validated.ticket, validated):
+            self._calls.validated(validated)
+
+    def _resume(self, ticket: str, answer: Told) -> bool:
+        """Whether the strategy has asked for this."""
+        if (key := self._questions.answered(ticket)) is None:
+            return False
+        self._journal.answered(key, answer)
+        self._perform(self._run.resume(key, answer))
+        return True
 
     # --- what is no answer ---
 

@@ -1,4 +1,4 @@
-"""What a run asks the Router and the Judge, and which answers it still waits for."""
+"""What a run asks besides its calls, and which answers it still waits for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ from msgspec.structs import astuple
 from actors.addresses import JUDGE, ROUTER
 from actors.base import Address, Command, Context
 from actors.domain.pricing import DEFAULT_MAX_TOKENS, LEAST_TOKENS, input_bound, input_estimate
-from actors.protocol import BuildBallot, Order, ReadVerdict, SelectModels
-from actors.strategies.plan import Ballot, Choose, Reading
+from actors.domain.schema import is_heavy, problems
+from actors.protocol import (
+    BuildBallot,
+    Order,
+    ReadVerdict,
+    SelectModels,
+    Validate,
+    Validated,
+)
+from actors.strategies.plan import Ballot, Check, Choose, Reading
 
 
 def selection(
@@ -59,6 +67,16 @@ class Questions:
                 self._ask(JUDGE, BuildBallot(me, ticket, *astuple(about)))
             case Reading():
                 self._ask(JUDGE, ReadVerdict(me, ticket, *astuple(about)))
+
+    def check(self, key: int, wanted: Check) -> None:
+        """Has it validated: here, or elsewhere when that may take long."""
+        me, ticket = self._ctx.address, f"q{key}"
+        self._open[ticket] = me
+        if is_heavy(wanted.schema, wanted.instance):
+            self._ctx.start(Validate(ticket, wanted.schema, wanted.instance))
+        else:
+            found = problems(wanted.schema, wanted.instance)
+            self._ctx.tell(me, Validated(ticket, found))
 
     def answered(self, ticket: str) -> int | None:
         """The key of the question that this answers; None when nobody waits for it."""

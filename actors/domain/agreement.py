@@ -30,6 +30,7 @@ SHORT = 80
 """Characters of a text that is compared by what it says, not by how it is written."""
 MOST_COMPARED = 8_192
 """Characters of an answer that are compared in a moment; longer ones agree with nobody."""
+MOST_DEPTH = 64
 
 _AROUND = {'"': '"', "'": "'", "`": "`", "*": "*", "“": "”", "«": "»", "„": "“"}
 _NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d*)?(e[+-]?\d{1,3})?")
@@ -44,17 +45,33 @@ def ballot(text: str, schema: bytes | None) -> str | None:
     if schema is None:
         said = visible(text).strip()
         return _short(said) if len(said) <= SHORT and "\n" not in said else None
-    value = parsed(text)
-    try:
-        return None if value is None else key(value, form_of(schema))
-    except RecursionError:
-        return None
+    return next((key(value, form_of(schema)) for value in parsed(text)), None)
 
 
-def parsed(text: str) -> Any:
-    """The JSON in an answer; None where there is none that can be compared."""
+def parsed(text: str) -> tuple[Any, ...]:
+    """The JSON value in an answer; nothing where there is none that can be compared."""
     found = json_in(text)
-    return None if found is None or len(found) > MOST_COMPARED else msgspec.json.decode(found)
+    if found is None or len(found) > MOST_COMPARED:
+        return ()
+    value = msgspec.json.decode(found)
+    return () if _is_deep(value) else (value,)
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MOST_DEPTH):
+        level = [inner for held in level for inner in _inside(held)]
+    return bool(level)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    match value:
+        case dict():
+            return value.values()
+        case list():
+            return value
+        case _:
+            return ()
 
 
 def common(ballots: Sequence[str | None], voters: int) -> int | None:

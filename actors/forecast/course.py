@@ -16,13 +16,23 @@ from actors.domain.admission import Demand, demand
 from actors.domain.selection import Selector
 from actors.errors import Internal, PlanError
 from actors.forecast.guesses import Guess, answered, cost, latency_ms
-from actors.protocol import BallotBuilt, Candidate, Order, Refusal, RepairVerdict, Role, Verdict
+from actors.protocol import (
+    BallotBuilt,
+    Candidate,
+    Order,
+    Refusal,
+    RepairVerdict,
+    Role,
+    Validated,
+    Verdict,
+)
 from actors.questions import selection
 from actors.strategies import STRATEGIES
 from actors.strategies.actions import (
     Action,
     AskJudge,
     AskRouter,
+    AskValidator,
     CancelCall,
     Died,
     Done,
@@ -132,6 +142,8 @@ class _Imagining:
                 return self._run.resume(key, chosen)
             case AskJudge(key, about):
                 return self._run.resume(key, self._judged(about))
+            case AskValidator(key):
+                return self._run.resume(key, Validated("", ()))
             case OpenRound(finish=finish, depth=0):
                 self._stage += 1
                 if self._stage == 1:

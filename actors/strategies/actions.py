@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from actors.errors import PlanError
 from actors.protocol import Role
-from actors.strategies.plan import Ballot, Call, Choose, Finish, Note, Reading, Result
+from actors.strategies.plan import Ballot, Call, Check, Choose, Finish, Note, Reading, Result
 
 
 class StrategyFailed(Exception):
@@ -34,6 +34,13 @@ class AskJudge(Struct, frozen=True):
 
     key: int
     about: Ballot | Reading
+
+
+class AskValidator(Struct, frozen=True):
+    """Have this checked, then `resume(key, validated)`."""
+
+    key: int
+    check: Check
 
 
 class Announce(Struct, frozen=True):
@@ -90,6 +97,7 @@ Action: TypeAlias = (
     StartCall
     | AskRouter
     | AskJudge
+    | AskValidator
     | Announce
     | CancelCall
     | OpenRound

@@ -14,12 +14,13 @@ from typing import TypeAlias, assert_never
 import msgspec
 from msgspec.structs import replace
 
-from actors.protocol import BallotBuilt, RepairVerdict, Step, Verdict, VerdictUnreadable
+from actors.protocol import BallotBuilt, RepairVerdict, Step, Validated, Verdict, VerdictUnreadable
 from actors.strategies.actions import (
     Action,
     Announce,
     AskJudge,
     AskRouter,
+    AskValidator,
     CancelCall,
     CloseRound,
     Died,
@@ -32,7 +33,14 @@ from actors.strategies.plan import Answered, Chosen, Unanswered, UnansweredKind
 from actors.strategies.run import Run
 
 Told: TypeAlias = (
-    Answered | Unanswered | Chosen | BallotBuilt | Verdict | RepairVerdict | VerdictUnreadable
+    Answered
+    | Unanswered
+    | Chosen
+    | BallotBuilt
+    | Verdict
+    | RepairVerdict
+    | VerdictUnreadable
+    | Validated
 )
 """What a run can be answered."""
 
@@ -96,7 +104,7 @@ def carry_on(run: Run, steps: Sequence[Step]) -> list[Action]:
                 case CloseRound(key):
                     del rounds[key]
                     graces.pop(key, None)
-                case StartCall(key) | AskRouter(key) | AskJudge(key):
+                case StartCall(key) | AskRouter(key) | AskJudge(key) | AskValidator(key):
                     started[key] = action
                 case CancelCall() | Announce():
                     pass  # it has been done

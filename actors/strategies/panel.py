@@ -56,8 +56,11 @@ class Panel(Struct, frozen=True):
 def seated(order: Order) -> Plan[Panel]:
     """Sets the likely judge aside, then fills the panel with different models, best first.
 
-    A judge is set aside unless the user names it as a voter, or there is no other model.
+    A judge is set aside unless the user names it as a voter, there is no other model, or nobody is
+    to judge.
     """
+    if order.decide == "majority":
+        return (yield from _filled(order))
     named = _named(order)
     judging = Chosen((), ())
     if order.voters > 1:

@@ -1,6 +1,6 @@
 """The words a strategy speaks.
 
-A strategy is a plain generator, a *plan*.  It yields one of three things and is sent the answer:
+A strategy is a plain generator, a *plan*.  It yields one of these things and is sent the answer:
 
 - :class:`Choose`: which models may take a role?  Sent a :class:`Chosen`.
 - :class:`Round`: these branches together, each a :class:`Call` or a plan of its own, until the
@@ -8,6 +8,7 @@ A strategy is a plain generator, a *plan*.  It yields one of three things and is
   :data:`Outcome` for a call, what the plan returned for a plan, and :class:`Unanswered` with kind
   `cancelled` for a branch that was given up because there was enough.
 - :class:`Consult`: something of the Judge.  Sent its reply message (a :class:`Note` has none).
+- :class:`Check`: is this valid?  Sent a Validated.
 
 When the run is given up (its deadline, its budget, a cancellation) a plan is not interrupted:
 whatever it waits for and whatever it yields from then on is answered at once, calls by
@@ -37,6 +38,7 @@ from actors.protocol import (
     Refusal,
     RepairVerdict,
     Role,
+    Validated,
     Verdict,
     VerdictUnreadable,
 )
@@ -226,7 +228,14 @@ class Consult(Struct, frozen=True):
     about: Ballot | Reading | Note | Watched
 
 
-Step: TypeAlias = Choose | Round | Consult
+class Check(Struct, frozen=True):
+    """Does `instance` meet `schema`?  Both are JSON.  What calls answer is checked anyway."""
+
+    schema: bytes
+    instance: bytes
+
+
+Step: TypeAlias = Choose | Round | Consult | Check
 Plan: TypeAlias = Generator[Step, Any, T]
 
 
@@ -280,6 +289,12 @@ def read_verdict(reading: Reading) -> Plan[Verdict | RepairVerdict | VerdictUnre
     """Asks the Judge what a model's words amount to."""
     read: Verdict | RepairVerdict | VerdictUnreadable = yield Consult(reading)
     return read
+
+
+def check(schema: bytes, instance: bytes) -> Plan[tuple[str, ...]]:
+    """What is wrong with a text that no call answered; nothing if it is valid."""
+    checked: Validated = yield Check(schema, instance)
+    return checked.problems
 
 
 def note(noted: Note) -> Plan[None]:

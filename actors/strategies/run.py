@@ -5,7 +5,7 @@ actions it returns and tells it what came of them:
 
 - `begin()` starts the plan; `resume(key, answer)` brings the answer to what was started under
   `key`: an Outcome to :class:`StartCall`, a Chosen to :class:`AskRouter`, the Judge's reply to
-  :class:`AskJudge`.
+  :class:`AskJudge`, a Validated to :class:`AskValidator`.
 - `expire(key)` says that a round's own time is up, or that its grace is over; `give_up(kind)`
   that the whole run's time is up.
 
@@ -32,12 +32,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from actors.errors import PlanError
-from actors.protocol import BallotBuilt, JudgeVerdict, RepairVerdict, Role
+from actors.protocol import BallotBuilt, JudgeVerdict, RepairVerdict, Role, Validated
 from actors.strategies.actions import (
     Action,
     Announce,
     AskJudge,
     AskRouter,
+    AskValidator,
     CancelCall,
     CloseRound,
     Died,
@@ -52,6 +53,7 @@ from actors.strategies.plan import (
     AllIn,
     Ballot,
     Call,
+    Check,
     Choose,
     Chosen,
     Consult,
@@ -67,7 +69,7 @@ from actors.strategies.plan import (
     Watched,
 )
 
-_Startable: TypeAlias = Call | Choose | Ballot | Reading
+_Startable: TypeAlias = Call | Choose | Ballot | Reading | Check
 
 
 class _Waits:
@@ -216,7 +218,7 @@ class Run:
         match step:
             case Round():
                 return self._open(plan, step)
-            case Choose():
+            case Choose() | Check():
                 return self._ask(_Asked(step, plan))
             case Consult(about=Note() as note):
                 self._actions.append(Announce(note))
@@ -379,13 +381,15 @@ def _start(key: int, step: _Startable) -> Action:
             return AskRouter(key, step)
         case Ballot() | Reading():
             return AskJudge(key, step)
+        case Check():
+            return AskValidator(key, step)
 
 
 def _instead_of(
     step: _Startable, kind: UnansweredKind
-) -> Unanswered | Chosen | BallotBuilt | RepairVerdict:
+) -> Unanswered | Chosen | BallotBuilt | RepairVerdict | Validated:
     """The answer to what is not asked any more.  An empty ballot is sent to nobody, nor is a
-    verdict repaired.
+    verdict repaired; what is not checked counts as invalid.
     """
     match step:
         case Call():
@@ -396,6 +400,8 @@ def _instead_of(
             return BallotBuilt("", b"[]", b"{}", (), ())
         case Reading():
             return RepairVerdict("", b"[]", kind)
+        case Check():
+            return Validated("", (f"it was not checked: {kind}",))
 
 
 def _rounds_above(place: _Place | None) -> Sequence[_Open]:

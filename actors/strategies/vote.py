@@ -1,7 +1,7 @@
 """Several models answer at once; a judge that is none of them picks the best.
 
 With `early_stop` the voters decide where more than half of them say the same, and nobody is asked
-whose answer could not change that.
+whose answer could not change that.  With `decide` as `majority` they decide field by field.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from actors.protocol import Order
 from actors.strategies.agreeing import by_agreement, saved
 from actors.strategies.answering import remarks, response, shown
 from actors.strategies.judging import Judgement, judged
+from actors.strategies.majority import counted
 from actors.strategies.panel import Panel, seated
 from actors.strategies.plan import Plan, Result
 from actors.strategies.voters import Heard, heard
@@ -26,14 +27,16 @@ def vote(order: Order) -> Plan[Result]:
     if len(voters.answers) == 1:
         only = Judgement(0, None, False, "the only answer")
         return _result(order, "vote-single-response", voters, only, _saved(order, panel, voters))
-    judgement = None
+    judgement, text = None, None
     if order.early_stop:
         judgement = yield from by_agreement(order, voters.answers)
-    agreed = judgement is not None
-    if judgement is None:
+    more = _saved(order, panel, voters, agreed=judgement is not None)
+    if judgement is None and order.decide == "majority":
+        judgement, text = yield from counted(order, voters.answers)
+        more |= {} if text is None else {"assembled": text}
+    elif judgement is None:
         judgement = yield from judged(order, voters.answers, voters.models)
-    savings = _saved(order, panel, voters, agreed=agreed)
-    return _result(order, "vote-orchestration", voters, judgement, savings)
+    return _result(order, "vote-orchestration", voters, judgement, more, text)
 
 
 def _saved(order: Order, panel: Panel, voters: Heard, *, agreed: bool = False) -> dict[str, Any]:
@@ -48,10 +51,16 @@ def _saved(order: Order, panel: Panel, voters: Heard, *, agreed: bool = False) -
 
 
 def _result(
-    order: Order, routing: str, voters: Heard, judgement: Judgement, more: dict[str, Any]
+    order: Order,
+    routing: str,
+    voters: Heard,
+    judgement: Judgement,
+    more: dict[str, Any],
+    text: str | None = None,
 ) -> Result:
+    """The answer is the chosen voter's, or a `text` that none of them wrote as a whole."""
     best = voters.answers[judgement.choice]
-    text = shown(order, best.text)
+    text = shown(order, best.text) if text is None else text
     fields = response(
         order,
         text,

@@ -51,6 +51,8 @@ class VoteResponse(Struct, kw_only=True):
 
     `saved` is there when `early_stop` was asked for, `verdicts` with `second_look` or several
     `judges`, `agreement` with several: the share of them that made the commonest choice.
+    `assembled` is the answer, with `decide` as `majority`, when no voter wrote it as a whole;
+    `selected` is then the closest one.
     """
 
     responses: list[Candidate]
@@ -62,6 +64,7 @@ class VoteResponse(Struct, kw_only=True):
     saved: Saved | None = None
     verdicts: list[JudgesVerdict] = []
     agreement: float | None = None
+    assembled: str | None = None
     output: Any = None
 
 

@@ -146,7 +146,6 @@ def test_modes(client: httpx.Client, mode: Any) -> None:
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        ("decide", "judge"),
         ("hedge", True),
     ],
 )

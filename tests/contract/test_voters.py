@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from runtime.frontends.wire import PlanResult
 from runtime.testing import Reply, judging
 from tests.end_to_end.rig import (
     CLAUDE_LIGHT,
@@ -67,6 +69,39 @@ def test_a_straggler_is_not_waited_for(client: httpx.Client, vendors: Vendors) -
     statuses = {call["model"]: call["status"] for call in body["calls"]}
     assert statuses[GPT_LIGHT] == "cancelled"
     assert body["response"]["judge"] is not None
+
+
+# --- decide -----------------------------------------------------------------------------------
+
+PAIR = {"type": "object", "properties": {"x": {"type": "integer"}, "y": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    "schema", [PAIR, PAIR | {"propertyNames": {"pattern": "^[xyz]$"}}], ids=["plain", "costly"]
+)
+def test_a_majority_decides_field_by_field(
+    client: httpx.Client, vendors: Vendors, schema: dict[str, Any]
+) -> None:
+    """No judge; the answer is valid, wherever that is checked, though nobody wrote it so."""
+    vendors.answer(saying('{"x":1,"y":1}', '{"x":1,"y":2}', '{"x":3,"y":2}'))
+    body = voted(client, decide="majority", output_schema=schema)
+    assert [call["role"] for call in body["calls"]] == ["voter"] * 3
+    response = body["response"]
+    assert response["output"] == {"x": 1, "y": 2}
+    assert (response["selected"], response["judge"], response["judge_decided"]) == (1, None, False)
+    assert "assembled" not in response
+    vendors.answer(saying('{"x":1,"y":1,"z":0}', '{"x":1,"y":2}', '{"x":3,"y":2,"z":0}'))
+    body = voted(client, decide="majority", output_schema=schema)
+    assert body["response"]["output"] == {"x": 1, "y": 2, "z": 0}
+    assert json.loads(body["response"]["assembled"]) == body["response"]["output"]
+    assert PlanResult.from_json(json.dumps(body).encode()).text == body["response"]["assembled"]
+
+
+def test_a_majority_needs_a_schema(client: httpx.Client) -> None:
+    """Texts have no fields."""
+    body = voted(client, status=400, decide="majority")
+    assert body["code"] == "bad_request"
+    assert body["error"].startswith("orchestration.decide must be ")
 
 
 # --- early_stop -------------------------------------------------------------------------------

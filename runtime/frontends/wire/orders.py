@@ -8,7 +8,7 @@ refused here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -74,6 +74,7 @@ def to_order(
     mode: Mode = _given("planning", wants.mode, defaults.mode)
     parameters = _Parameters(asked.parameters) if asked.parameters else _NO_PARAMETERS
     voter_models = _voter_models(wants, edge)
+    schema = _schema(asked, wants, defaults)
     limits = (_limit(policy, edge), key_limit_nano, edge.monthly_limit_nano)
     return Order(
         run=run,
@@ -96,7 +97,7 @@ def to_order(
         primary_min_weight=_given(0, wants.primary_min_weight, defaults.primary_min_weight),
         review_min_weight=_given(0, wants.review_min_weight, defaults.review_min_weight),
         plan_only=_given(False, wants.return_plan_only, defaults.return_plan_only),
-        schema=_schema(asked, wants, defaults),
+        schema=schema,
         profile=policy.profile,
         input_tokens=asked.estimated_input_tokens or 0,
         limit_nano=limits[0],
@@ -105,7 +106,7 @@ def to_order(
         early_stop=_given(False, wants.early_stop, defaults.early_stop),
         second_look=_given(False, wants.second_look, defaults.second_look),
         judges=_given(1, wants.judges, defaults.judges),
-        decide=_given("judge", wants.decide, defaults.decide),
+        decide=_decide(wants, defaults, schema),
         rubric=tuple(_given([], wants.rubric, defaults.rubric)),
         wait=_given("all", wants.wait, defaults.wait),
         hedge=_given(False, wants.hedge, defaults.hedge),
@@ -113,6 +114,19 @@ def to_order(
         keep_best=_given(False, wants.keep_best, defaults.keep_best),
         strip_think=bool(request.output_format and request.output_format.strip_think),
     )
+
+
+def _decide(
+    wants: Orchestration, defaults: Orchestration, schema: bytes | None
+) -> Literal["judge", "majority"]:
+    """A configured majority is for what can be counted; one that is asked for must be."""
+    if schema is not None:
+        return _given("judge", wants.decide, defaults.decide)
+    if wants.decide == "majority":
+        raise BadRequest(
+            'orchestration.decide must be "judge" without an output_schema, got "majority"'
+        )
+    return "judge"
 
 
 def _given(otherwise: T, *values: T | None) -> T:

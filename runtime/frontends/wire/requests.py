@@ -235,7 +235,7 @@ def _part_of(name: str) -> str:
 
 
 PENDING: tuple[str, ...] = (
-    "decide", "hedge",
+    "hedge",
 )  # fmt: skip
 """Options that nobody carries out yet: refused, never accepted and ignored."""
 

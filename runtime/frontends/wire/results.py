@@ -88,6 +88,8 @@ class PlanResult(Struct, kw_only=True):
 def answer_text(response: dict[str, Any]) -> str:
     """The text that a response of any mode amounts to."""
     match response:
+        case {"assembled": str(text)}:
+            pass
         case {"responses": [*answers], "selected": int(selected)}:
             text = answers[selected]["content"]
         case {"choices": [{"message": {"content": text}}, *_]}:

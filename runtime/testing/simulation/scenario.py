@@ -26,6 +26,11 @@ PROFILES: tuple[Profile | None, ...] = (None, "cheap", "normal", "high_confidenc
 PLACES = ("storage", "ledger", "judge", "router", "pool:a", "pool:b", "pool:c", "run")
 
 SCHEMA = b'{"type":"object","properties":{"a":{"type":"string"}},"required":["a"]}'
+PICKY = (
+    b'{"required":["a"],"not":{"properties":{"b":{"const":1},"c":{"const":1}},'
+    b'"required":["b","c"]}}'
+)
+"""What most say in each field may be what nobody may say."""
 HEAVY = b'{"type":"object","properties":{"a":{"type":"string","pattern":"^(x+)+$"}}}'
 
 Fate: TypeAlias = Literal[
@@ -144,7 +149,7 @@ def _order(draw: Random, number: int, at: float, limits: dict[str, int | None]) 
         "iterations": draw.randint(1, 2) if mode in ("refine", "adversarial") else 0,
         "on_partial": draw.choice(["accept", "refill", "fail"]),
         "profile": draw.choice(PROFILES),
-        "schema": draw.choice([None, None, None, SCHEMA, HEAVY]),
+        "schema": draw.choice([None, None, None, SCHEMA, HEAVY, PICKY]),
         "plan_only": draw.random() < 0.1,
         "max_tokens": draw.choice([None, 100, 500, 2000]),
         "wanted": draw.random() < 0.6,
@@ -154,6 +159,8 @@ def _order(draw: Random, number: int, at: float, limits: dict[str, int | None]) 
         "wait": draw.choice(["all", "all", "quorum"]),
     }
     seed = draw.getrandbits(32)
+    if fields["schema"] is not None:
+        fields["decide"] = draw.choice(["judge", "majority"])
     return Order(
         f"r{number}",
         mode,

@@ -12,6 +12,7 @@ from actors.domain.pricing import input_bound
 from actors.protocol import Answer, CallAnswered, CallErrored, CallVendor, DialectCrashed
 from runtime.testing.simulation.scenario import Fate, Weather
 
+OBJECTS = ('{"a":"xxx"}', '{"a":"xxx","b":1}', '{"a":"xx","c":1}', '{"a":"x","b":1,"c":2}')
 BALLOT = b'\\"choice\\"'
 CRITICISM = b'\\"severity\\"'
 
@@ -86,7 +87,7 @@ class Vendors:
             return self._critique()
         if order.schema is None:
             return draw.choice(["an answer", "another answer", "{}", "no flaws"])
-        return draw.choice(['{"a":"xxx"}', '{"a":"xxx"}', '{"a":1}', "no JSON"])
+        return draw.choice([*OBJECTS, '{"a":1}', "no JSON"])
 
     def _critique(self) -> str:
         severities = self._draw.sample(["blocking", "major", "minor"], self._draw.randint(0, 2))

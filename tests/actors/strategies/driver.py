@@ -26,6 +26,7 @@ from actors.protocol import (
     ReadVerdict,
     Refusal,
     RefusalCode,
+    Validated,
 )
 from actors.strategies import STRATEGIES
 from actors.strategies.actions import (
@@ -33,6 +34,7 @@ from actors.strategies.actions import (
     Announce,
     AskJudge,
     AskRouter,
+    AskValidator,
     CancelCall,
     CloseRound,
     Died,
@@ -158,6 +160,8 @@ class World:
                 return run.give_up("deadline")
             case AskJudge(key, about):
                 return run.resume(key, self._judge(about))
+            case AskValidator(key, check):
+                return run.resume(key, Validated("", problems(check.schema, check.instance)))
             case Announce(note):
                 self.notes.append(note)
             case CancelCall(key):

@@ -153,7 +153,7 @@ def test_unknown_modes(mode: Any) -> None:
 
 @pytest.mark.parametrize(
     "option",
-    ["decide", "hedge"],
+    ["hedge"],
 )
 def test_an_option_that_does_not_exist_is_never_ignored(option: str) -> None:
     """Not even when it is given the value that would change nothing."""
