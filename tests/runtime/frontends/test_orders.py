@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from actors.errors import BadRequest
 from actors.protocol import Order
@@ -252,3 +253,13 @@ def test_limits() -> None:
     assert order(max_budget_usd=1e-10).limit_nano == 0
     monthly = Edge(models=EDGE.models, monthly_limit_nano=1)
     assert order(monthly).limited
+
+
+def test_a_configured_majority_is_for_what_has_fields() -> None:
+    """One that is asked for needs a schema; a default without one leaves it to the judge."""
+    edge = replace(EDGE, defaults=Orchestration(decide="majority"))
+    assert order(edge, mode="vote").decide == "judge"
+    assert order(edge, mode="vote", output_schema={}).decide == "majority"
+    code, text = refusal(mode="vote", decide="majority")
+    assert code == "bad_request"
+    assert text == 'orchestration.decide must be "judge" without an output_schema, got "majority"'
