@@ -161,3 +161,24 @@ def style(trait: str, count: int) -> Effect:
 
     measured = f"wins of the {trait} one of 3 equals, plain and {trait}"
     return effect("none", measured, first_wins(found), first_wins(marked))
+
+
+# --- what is not asked any more ---------------------------------------------------------------
+
+
+def early_stop(
+    count: int, voters: int = 3, correlation: float = 0.0, misjudges: float = 0.05
+) -> Effect:
+    """Short answers by authors that are right in nine of ten, before a judge that errs too."""
+    bias = Bias(misjudges=misjudges, wavers=WAVERING)
+    found = minds(voters, bias=bias, right=0.9, correlation=correlation)
+    world = World(found, SEED)
+
+    def answered(**order: Any) -> tuple[list[bool], list[Ended]]:
+        ended = votes(found, count, form="terse", voters=voters, **order)
+        return [world.worth(n, one.text, "terse") == 1 for n, one in enumerate(ended)], ended
+
+    measured = (
+        f"right answers, {voters} voters, correlation {correlation}, judge errs in {misjudges:.0%}"
+    )
+    return effect("early_stop", measured, answered(), answered(early_stop=True))

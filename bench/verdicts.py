@@ -45,6 +45,10 @@ def effects(votes: int) -> Iterator[Effect]:
     yield mitigations.fencing("keyed fence", votes, "undefused")
     yield mitigations.rotation(votes)
     yield mitigations.other_family(votes)
+    yield mitigations.early_stop(votes)
+    yield mitigations.early_stop(votes, voters=5)
+    yield mitigations.early_stop(votes, misjudges=0.2)
+    yield mitigations.early_stop(votes, correlation=0.3)
     yield mitigations.style("long", votes)
     yield mitigations.style("formatted", votes)
 
