@@ -45,6 +45,8 @@ def effects(votes: int) -> Iterator[Effect]:
     yield mitigations.fencing("keyed fence", votes, "undefused")
     yield mitigations.rotation(votes)
     yield mitigations.other_family(votes)
+    yield from mitigations.second_look(votes)
+    yield from mitigations.jury(votes)
     yield mitigations.early_stop(votes)
     yield mitigations.early_stop(votes, voters=5)
     yield mitigations.early_stop(votes, misjudges=0.2)

@@ -36,6 +36,9 @@ def drawn_order(draw: Random, minds: list[Mind]) -> dict[str, Any]:
         "review": draw.choice(ids) if draw.random() < 0.2 else None,
         "on_partial": draw.choice(["accept", "refill"]),
         "seed": draw.getrandbits(32),
+        "second_look": draw.random() < 0.3,
+        "judges": draw.choice([1, 1, 1, 3]),
+        "rubric": draw.choice([(), ("It is right.",)]),
     }
 
 

@@ -43,6 +43,23 @@ def test_a_judge_has_no_kin_among_the_candidates_where_another_can_judge() -> No
     assert share(found.with_it).interval[0] < 1 / 3 < share(found.with_it).interval[1]
 
 
+def test_a_second_look_finds_out_verdicts_that_a_place_has_decided() -> None:
+    """Few wrong ones are left, and fewer wrong answers returned, for less than one more call."""
+    verdicts, answers = mitigations.second_look(400)
+    assert sum(verdicts.with_it) * 4 < sum(verdicts.without)
+    assert sum(answers.with_it) < sum(answers.without)
+    assert verdicts.calls_without == 4 < verdicts.calls_with < 5
+
+
+def test_a_jury_is_wrong_less_often_than_its_best_judge() -> None:
+    """Where each misjudges something else."""
+    verdicts, answers = mitigations.jury(250)
+    for found in (verdicts, answers):
+        fewer = difference(found.without, found.with_it)
+        assert fewer.value + fewer.reach < 0
+    assert verdicts.calls_with == 6
+
+
 def test_stopping_early_saves_calls_and_no_right_answers() -> None:
     """Where authors err by themselves, a thousand items come to the same."""
     found = mitigations.early_stop(1000)

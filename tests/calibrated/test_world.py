@@ -12,7 +12,7 @@ from runtime.testing.calibrated import ATTACKS, Attack, Bias, World, minds, ques
 from runtime.testing.calibrated.attacks import with_attack
 from runtime.testing.calibrated.reading import ballot_in
 
-ITEMS = 600
+ITEMS = 400
 
 
 def answers(world: World, number: int, **fields: Any) -> list[bool]:
@@ -27,7 +27,7 @@ def test_authors_are_right_as_often_as_they_are_made_to_be(right: float) -> None
     """Within what chance allows, three standard deviations."""
     world = World(minds(3, right=right), seed=3)
     said = [one for number in range(ITEMS) for one in answers(world, number)]
-    assert sum(said) / len(said) == pytest.approx(right, abs=0.035)
+    assert sum(said) / len(said) == pytest.approx(right, abs=0.045)
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.5])
@@ -36,7 +36,7 @@ def test_authors_are_right_together_as_often_as_they_are_made_to_be(correlation:
     said = [answers(world, number) for number in range(ITEMS)]
     mean = sum(a for a, _, _ in said) / ITEMS
     both = sum(a and b for a, b, _ in said) / ITEMS
-    assert (both - mean**2) / (mean - mean**2) == pytest.approx(correlation, abs=0.1)
+    assert (both - mean**2) / (mean - mean**2) == pytest.approx(correlation, abs=0.12)
 
 
 def test_a_judge_without_faults_finds_a_right_answer_wherever_there_is_one() -> None:
@@ -102,14 +102,18 @@ def test_nothing_that_a_candidate_says_reaches_the_judge_as_an_instruction(attac
         assert sorted(one.label for one in shown.candidates) == sorted(paper.labels)
 
 
+OPTIONS: dict[str, Any] = {"second_look": True, "early_stop": True, "wait": "quorum"}
+
+
 def bodies(seed: int) -> bytes:
     """What runs of every mode are answered in one world."""
     bias = Bias(wavers=0.3, first=0.5, unreadable=0.2)
     world = World(minds(3, right=0.6, spoils=0.1, bias=bias), seed)
     sent = [
-        world.plan(mode, question(number, form), seed=number).sent
+        world.plan(mode, question(number, form), seed=number, **OPTIONS).sent
         for number in range(10)
         for mode, form in (("planning", "plan"), ("adversarial", "plan"), ("refine", "plan"),
+                           ("fuse", "explained"),
                            ("vote", "explained"), ("vote", "terse"))
     ]  # fmt: skip
     return b"\n".join(sent)
