@@ -179,7 +179,7 @@ class _Imagining:
 
     def _judged(self, about: Ballot | Reading) -> BallotBuilt | Verdict | RepairVerdict:
         if isinstance(about, Ballot):
-            paper = ballots.ballot(about.question, about.texts, about.seed)
+            paper = ballots.ballot(about.question, about.texts, about.seed, about.rubric)
             return BallotBuilt("", paper.messages, paper.schema, paper.labels, paper.order)
         if self._guess != "most":
             return Verdict("", 0, "")

@@ -7,7 +7,8 @@ A strategy is a plain generator, a *plan*.  It yields one of these things and is
   rule says enough.  Sent a tuple with one result per branch, in the branches' order: an
   :data:`Outcome` for a call, what the plan returned for a plan, and :class:`Unanswered` with kind
   `cancelled` for a branch that was given up because there was enough.
-- :class:`Consult`: something of the Judge.  Sent its reply message (a :class:`Note` has none).
+- :class:`Consult`: something of the Judge.  Sent its reply message (a :class:`Note` and a
+  :class:`Watched` have none).
 - :class:`Check`: is this valid?  Sent a Validated.
 
 When the run is given up (its deadline, its budget, a cancellation) a plan is not interrupted:
