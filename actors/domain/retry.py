@@ -55,7 +55,7 @@ _TRIES: Mapping[CallErrorKind, _Tries] = {
     "fatal": _Tries(1, 1),
     "context_overflow": _Tries(1, 1),
     "cancelled": _Tries(1, 1),
-    "parameter": _Tries(4, 4, backs_off=False),
+    "parameter": _Tries(6, 6, backs_off=False),
 }
 
 

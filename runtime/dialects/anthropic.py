@@ -9,8 +9,8 @@ so, in order and with nothing left out but what is blank:
 - any other role (`tool`, `function`) becomes the user's, headed by the role's name;
 - a conversation that the assistant begins is opened for it, as the vendor wants the user first.
 
-`max_tokens` is required here.  Parameters that only OpenAI has are left out.  Usage does not count
-cached tokens in `input_tokens`.
+A thinking model cannot be forced to call a tool.  `max_tokens` is required here.  Parameters that
+only OpenAI has are left out.  Usage does not count cached tokens in `input_tokens`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from actors.domain.model import Usage
 from actors.protocol import CallAnswered, CallErrored, CallVendor, Complete
 from runtime.dialects.anthropic_stream import STATUSES, AnthropicDeltas, ToldUsage, folded
 from runtime.dialects.errors import UNREADABLE, error_in, read_error
+from runtime.dialects.forms import Form
 from runtime.dialects.headers import COMMON_HEADERS, Headers
+from runtime.dialects.ladder import TOOL, TOOL_SAYS, Ladder, Step
 from runtime.dialects.outcomes import answered, errored, failed, interrupted
 from runtime.dialects.parameters import Refusals, clipped, listed, refused_parameter, wanted
 from runtime.dialects.sse import is_event_stream
@@ -46,6 +48,16 @@ FIXED_SAMPLING = re.compile(r"claude-(opus-4-[7-9]|[a-z]+-[5-9])")
 
 SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 
+STRUCTURED = Form(
+    bounds=frozenset({"format", "minItems"}),
+    formats=frozenset({
+        "date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid",
+    }),
+    most_least_items=1,
+    names=r"[a-zA-Z0-9_.-]{1,64}",
+)  # fmt: skip
+"""The schemas of its structured outputs."""
+
 OPENING = {"role": "user", "content": "(The conversation begins with the assistant.)"}
 
 
@@ -57,6 +69,8 @@ class _Turn(Struct):
 class _Block(Struct):
     type: str = ""
     text: str | None = None
+    name: str | None = None
+    input: Raw = Raw(b"{}")
 
 
 class _Message(Struct):
@@ -83,6 +97,7 @@ class AnthropicDialect:
         self._key = api_key
         self._headers = self._with_key((*COMMON_HEADERS, ("anthropic-version", VERSION)))
         self._refusals = Refusals()
+        self._ladder = Ladder(STRUCTURED)
 
     def __repr__(self) -> str:
         return f"<AnthropicDialect {self._url}>"
@@ -91,12 +106,15 @@ class AnthropicDialect:
         order = call.order
         upstream = order.model.upstream
         system, turns = converse(order.messages)
+        parameters = self._refusals.without(upstream, translated(order))
+        step = self._ladder.step(order, tools="thinking" not in parameters)
         body = {
             "model": upstream,
             "max_tokens": order.max_tokens,
             "messages": turns,
             **({"system": system} if system else {}),
-            **self._refusals.without(upstream, translated(order)),
+            **parameters,
+            **_form(step, parameters),
             **({} if self._refusals.includes(upstream, "stream") else {"stream": stream}),
         }
         return HttpRequest(
@@ -140,7 +158,13 @@ class AnthropicDialect:
             return interrupted(call, response, self._key, told, status, usage, said.text)
         if not said.ended:
             return failed(call, response, "malformed", "the stream ended before its end", usage)
-        blocks = [_Block("text", said.text), *([_Block("tool_use")] if said.tool_use else [])]
+        blocks = [_Block("text", said.text)]
+        if said.arguments is not None:
+            blocks.append(
+                _Block("tool_use", name=TOOL, input=Raw(said.arguments.encode() or b"{}"))
+            )
+        elif said.tool_use:
+            blocks.append(_Block("tool_use"))
         return _read(call, response, blocks, said.stop_reason, usage)
 
     def _with_key(self, headers: Headers) -> Headers:
@@ -149,6 +173,8 @@ class AnthropicDialect:
     def _refused(self, call: CallVendor, response: HttpResponse) -> CallErrored | None:
         """Learns from a 400 about a parameter, so that the same order can pass."""
         error = read_error(response.body)
+        if (words := self._ladder.learn(call.order, response.status, error)) is not None:
+            return failed(call, response, "parameter", words)
         optional = (*translated(call.order), "stream")
         name = refused_parameter(response.status, error, optional)
         if name is None:
@@ -212,11 +238,38 @@ def _read(
 ) -> CallAnswered | CallErrored:
     if reason == "refusal":
         return failed(call, response, "refused", "the model declined", usage)
+    truncated = reason in ("max_tokens", "model_context_window_exceeded")
+    if call.order.schema is not None and (arguments := _arguments(blocks)) is not None:
+        return answered(call, response, arguments, usage, truncated)
     if reason == "tool_use" or any(block.type == "tool_use" for block in blocks):
         return failed(call, response, "empty", "a tool call instead of text", usage)
     text = "".join(block.text or "" for block in blocks if block.type == "text")
-    truncated = reason in ("max_tokens", "model_context_window_exceeded")
     return answered(call, response, text, usage, truncated)
+
+
+def _arguments(blocks: Sequence[_Block]) -> str | None:
+    """What the tool that takes answers was called with."""
+    called = (block.input for block in blocks if block.type == "tool_use" and block.name == TOOL)
+    found = next(called, None)
+    return None if found is None else bytes(found).decode("utf-8", "replace")
+
+
+def _form(step: Step | None, parameters: dict[str, Raw]) -> dict[str, Any]:
+    """What asks for the answer's form; one of the `parameters` stands in the same place."""
+    match step:
+        case Step("native", schema):
+            given = parameters.get("output_config", Raw(b"{}"))
+            config = msgspec.json.decode(given)
+            format = {"type": "json_schema", "schema": schema}
+            return {
+                "output_config": {**(config if isinstance(config, dict) else {}), "format": format}
+            }
+        case Step("tool", schema):
+            return {
+                "tools": [{"name": TOOL, "description": TOOL_SAYS, "input_schema": schema}],
+                "tool_choice": {"type": "tool", "name": TOOL},
+            }
+    return {}
 
 
 def _usage(raw: Raw) -> Usage | None:

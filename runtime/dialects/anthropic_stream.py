@@ -13,6 +13,7 @@ from msgspec import Meta, Raw, Struct
 from msgspec.structs import asdict, replace
 
 from runtime.dialects.errors import UNREADABLE
+from runtime.dialects.ladder import TOOL
 from runtime.dialects.sse import EventReader, events_in
 
 NULL = Raw(b"null")
@@ -53,6 +54,7 @@ class _Start(Struct):
 class _Block(Struct):
     type: str = ""
     text: str | None = None
+    name: str | None = None
 
 
 class _Delta(Struct):
@@ -65,6 +67,7 @@ class _Delta(Struct):
 
 class _Event(Struct):
     type: str = ""
+    index: int = 0
     message: _Start | None = None
     content_block: _Block | None = None
     delta: _Delta | None = None
@@ -81,17 +84,38 @@ class _Event(Struct):
         return ""
 
 
+class Arguments:
+    """Of the tool whose arguments are the answer, piece by piece."""
+
+    def __init__(self) -> None:
+        self._index: int | None = None
+
+    def feed(self, event: _Event) -> str | None:
+        """What it adds to them; None when it is about something else."""
+        block, delta = event.content_block, event.delta
+        if event.type == "content_block_start" and block is not None and self._index is None:
+            if block.type != "tool_use" or block.name != TOOL:
+                return None
+            self._index = event.index
+            return ""
+        if event.type != "content_block_delta" or delta is None or event.index != self._index:
+            return None
+        return delta.partial_json
+
+
 _events = msgspec.json.Decoder(_Event)
 _usages = msgspec.json.Decoder(ToldUsage | None)
 
 
 class Streamed(Struct):
     """All that a stream said.  Without `ended` it was cut off; `usage` is None until the vendor
-    has told what it will bill.
+    has told what it will bill.  `arguments` are those of the tool that takes answers, None when it
+    was not called.
     """
 
     text: str = ""
     tool_use: bool = False
+    arguments: str | None = None
     stop_reason: str | None = None
     usage: ToldUsage | None = None
     error: Raw = NULL
@@ -103,8 +127,11 @@ def folded(body: bytes) -> Streamed:
     said = Streamed()
     sent = ToldUsage()
     texts: list[str] = []
+    arguments = Arguments()
     for event in map(_events.decode, events_in(body)):
         texts.append(event.text)
+        if (added := arguments.feed(event)) is not None:
+            said.arguments = (said.arguments or "") + added
         match event.type:
             case "message_start" if event.message is not None:
                 sent = _told(event.message.usage)
@@ -134,6 +161,7 @@ class AnthropicDeltas:
 
     def __init__(self) -> None:
         self._events = EventReader()
+        self._arguments = Arguments()
         self.is_stream = False
         self.written = 0
 
@@ -149,4 +177,4 @@ class AnthropicDeltas:
             return ""
         hidden = "" if event.delta is None else event.delta.thinking or event.delta.partial_json
         self.written += len(f"{event.text}{hidden or ''}".encode("utf-8", "replace"))
-        return event.text
+        return event.text + (self._arguments.feed(event) or "")

@@ -23,8 +23,10 @@ from msgspec import Raw, Struct
 
 from actors.protocol import CallAnswered, CallErrored, CallVendor, Complete
 from runtime.dialects.errors import UNREADABLE, error_in, read_error
+from runtime.dialects.forms import Form
 from runtime.dialects.gemini_stream import GeminiDeltas, Said, folded, said_in
 from runtime.dialects.headers import COMMON_HEADERS
+from runtime.dialects.ladder import TOOL, TOOL_SAYS, Ladder, Step
 from runtime.dialects.outcomes import answered, errored, failed, interrupted
 from runtime.dialects.parameters import Refusals, clipped, listed, refused_parameter, wanted
 from runtime.dialects.sse import is_event_stream
@@ -63,6 +65,16 @@ REFUSED = re.compile(
 TOOL_CALLS = re.compile(r"[A-Z]+(_[A-Z]+)*_(FUNCTION|TOOL)_CALLS?")
 ENDED = ("STOP", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED", None)
 
+RESPONSE = Form(
+    bounds=frozenset({"format", "minimum", "maximum", "minItems", "maxItems"}),
+    formats=frozenset({"date-time", "date", "time"}),
+    closed=False,
+    any_root=True,
+    tuples=True,
+    constants=False,
+)
+"""The schemas of its `responseJsonSchema`."""
+
 OPENING = "(The conversation begins with the assistant.)"
 
 
@@ -96,6 +108,7 @@ class GeminiDialect:
         key = (("x-goog-api-key", api_key.reveal()),) if api_key else ()
         self._headers = (*COMMON_HEADERS, *key)
         self._refusals = Refusals()
+        self._ladder = Ladder(RESPONSE)
 
     def __repr__(self) -> str:
         return f"<GeminiDialect {self._url}>"
@@ -105,12 +118,18 @@ class GeminiDialect:
         upstream = order.model.upstream
         system, contents = converse(order.messages)
         parameters = self._refusals.without(upstream, translated(order))
+        step = self._ladder.step(order)
         beside = {name: parameters.pop(name) for name in BESIDE_CONFIG & parameters.keys()}
         body = {
             "contents": contents,
             **({"systemInstruction": {"parts": system}} if system else {}),
             **beside,
-            "generationConfig": {"maxOutputTokens": order.max_tokens, **parameters},
+            **_forced(step),
+            "generationConfig": {
+                "maxOutputTokens": order.max_tokens,
+                **parameters,
+                **_formed(step),
+            },
         }
         return HttpRequest(
             url=self._address(upstream, stream),
@@ -147,6 +166,8 @@ class GeminiDialect:
     def _refused(self, call: CallVendor, response: HttpResponse) -> CallErrored | None:
         """Learns from a 400 about a parameter, so that the same order can pass."""
         error = read_error(response.body)
+        if (words := self._ladder.learn(call.order, response.status, error)) is not None:
+            return failed(call, response, "parameter", words)
         name = refused_parameter(response.status, error, translated(call.order))
         if name is None:
             return None
@@ -217,8 +238,30 @@ def _read(call: CallVendor, response: HttpResponse, said: Said) -> CallAnswered 
         return failed(call, response, "malformed", "an answer without candidates", usage)
     if reason and REFUSED.fullmatch(reason):
         return failed(call, response, "refused", f"a filter stopped it: {reason}", usage)
+    arguments = [made.args for made in said.tool_calls if made.name == TOOL]
+    if call.order.schema is not None and arguments:
+        text = bytes(arguments[0]).decode("utf-8", "replace")
+        return answered(call, response, text, usage, reason == "MAX_TOKENS")
     if said.tool_calls or (reason and TOOL_CALLS.fullmatch(reason)):
         return failed(call, response, "empty", "a tool call instead of text", usage)
     if reason not in ENDED:
         return failed(call, response, "malformed", f"it ended for {reason}", usage)
     return answered(call, response, said.text, usage, reason == "MAX_TOKENS")
+
+
+def _formed(step: Step | None) -> dict[str, Any]:
+    """What asks for the answer's form natively."""
+    if step is None or step.rung != "native":
+        return {}
+    return {"responseMimeType": "application/json", "responseJsonSchema": step.schema}
+
+
+def _forced(step: Step | None) -> dict[str, Any]:
+    """What forces a call of the tool that takes answers."""
+    if step is None or step.rung != "tool":
+        return {}
+    declared = {"name": TOOL, "description": TOOL_SAYS, "parametersJsonSchema": step.schema}
+    return {
+        "tools": [{"functionDeclarations": [declared]}],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [TOOL]}},
+    }

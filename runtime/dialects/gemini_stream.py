@@ -13,6 +13,7 @@ from msgspec import Meta, Raw, Struct
 
 from actors.domain.model import Usage
 from runtime.dialects.errors import UNREADABLE
+from runtime.dialects.ladder import TOOL
 from runtime.dialects.sse import EventReader, events_in
 
 NULL = Raw(b"null")
@@ -146,6 +147,7 @@ class GeminiDeltas:
 
     def __init__(self) -> None:
         self._events = EventReader()
+        self._called = False
         self.is_stream = False
         self.written = 0
 
@@ -162,4 +164,13 @@ class GeminiDeltas:
         for part in piece.parts():
             self.written += len((part.text or "").encode("utf-8", "replace"))
             self.written += len(part.function_call.args) if part.function_call else 0
-        return piece.text()
+        return piece.text() + self._arguments(piece)
+
+    def _arguments(self, piece: _Piece) -> str:
+        """Of the tool whose arguments are the answer: they come whole."""
+        for part in piece.parts():
+            if self._called or (made := part.function_call) is None or made.name != TOOL:
+                continue
+            self._called = True
+            return bytes(made.args).decode("utf-8", "replace")
+        return ""

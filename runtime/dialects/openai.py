@@ -19,8 +19,10 @@ from msgspec import Meta, Raw, Struct
 from actors.domain.model import Usage
 from actors.protocol import CallAnswered, CallErrored, CallVendor, Complete
 from runtime.dialects.errors import UNREADABLE, error_in, read_error
+from runtime.dialects.forms import Form
 from runtime.dialects.headers import COMMON_HEADERS, Headers
-from runtime.dialects.openai_stream import NULL, OpenAIDeltas, folded
+from runtime.dialects.ladder import TOOL, TOOL_SAYS, Ladder, Step
+from runtime.dialects.openai_stream import Function, OpenAIDeltas, Streamed, ToolCall, folded
 from runtime.dialects.outcomes import answered, errored, failed, interrupted
 from runtime.dialects.parameters import Refusals, refused_parameter, wanted
 from runtime.dialects.sse import is_event_stream
@@ -36,6 +38,20 @@ SAMPLING = frozenset({
 })  # fmt: skip
 """What the reasoning families refuse to have set."""
 
+STRICT = Form(
+    bounds=frozenset({
+        "pattern", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+        "multipleOf", "minItems", "maxItems",
+    }),
+    formats=frozenset({
+        "date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid",
+    }),
+    complete=True,
+    recursive=True,
+    deepest=10,
+)  # fmt: skip
+"""The schemas of its strict mode."""
+
 STREAMING = ("stream", "stream_options")
 TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")
 
@@ -50,7 +66,7 @@ class _Part(Struct):
 class _Message(Struct):
     content: str | list[_Part] | None = None
     refusal: str | None = None
-    tool_calls: list[Raw] | None = None
+    tool_calls: list[ToolCall] | None = None
     function_call: Raw | None = None
 
 
@@ -93,6 +109,7 @@ class OpenAIDialect:
         self._key = api_key
         self._headers = self._with_key(COMMON_HEADERS)
         self._refusals = Refusals()
+        self._ladder = Ladder(STRICT)
 
     def __repr__(self) -> str:
         return f"<OpenAIDialect {self._url}>"
@@ -105,6 +122,7 @@ class OpenAIDialect:
             "messages": Raw(order.messages),
             self._token_limit(upstream): order.max_tokens,
             **self._refusals.without(upstream, _taken(upstream, order)),
+            **_form(self._ladder.step(order)),
             **self._streaming(upstream, stream),
         }
         return HttpRequest(
@@ -143,8 +161,7 @@ class OpenAIDialect:
             return interrupted(call, response, self._key, told, status, usage, said.text)
         if not said.ended:
             return failed(call, response, "malformed", "the stream ended before its end", usage)
-        calls = [NULL] if said.tool_calls else None
-        message = _Message(said.text, said.refusal or None, calls)
+        message = _Message(said.text, said.refusal or None, _calls(said))
         return _read(call, response, _Choice(message, said.finish_reason), usage)
 
     def _streaming(self, upstream: str, stream: bool) -> dict[str, Any]:
@@ -169,6 +186,8 @@ class OpenAIDialect:
     def _refused(self, call: CallVendor, response: HttpResponse) -> CallErrored | None:
         """Learns from a 400 about a parameter, so that the same order can pass."""
         error = read_error(response.body)
+        if (words := self._ladder.learn(call.order, response.status, error)) is not None:
+            return failed(call, response, "parameter", words)
         optional = (*TOKEN_LIMITS, *wanted(call.order), *STREAMING)
         name = refused_parameter(response.status, error, optional)
         if name is None:
@@ -203,9 +222,40 @@ def _read(
     if message.refusal or finish == "content_filter":
         why = "a content filter stopped it" if finish == "content_filter" else "the model declined"
         return failed(call, response, "refused", why, usage)
+    truncated = finish == "length"
+    if call.order.schema is not None and (arguments := _arguments(message)) is not None:
+        return answered(call, response, arguments, usage, truncated)
     if message.tool_calls or message.function_call or finish in ("tool_calls", "function_call"):
         return failed(call, response, "empty", "a tool call instead of text", usage)
-    return answered(call, response, _text(message.content), usage, finish == "length")
+    return answered(call, response, _text(message.content), usage, truncated)
+
+
+def _calls(said: Streamed) -> list[ToolCall] | None:
+    """The calls of tools of a stream, as those of an answer in one piece."""
+    if said.arguments is not None:
+        return [ToolCall(function=Function(TOOL, said.arguments))]
+    return [ToolCall()] if said.tool_calls else None
+
+
+def _arguments(message: _Message) -> str | None:
+    """What the tool that takes answers was called with."""
+    functions = (call.function for call in message.tool_calls or ())
+    return next((made.text for made in functions if made and made.name == TOOL), None)
+
+
+def _form(step: Step | None) -> dict[str, Any]:
+    """What asks for the answer's form."""
+    match step:
+        case Step("native", schema):
+            form = {"name": TOOL, "strict": True, "schema": schema}
+            return {"response_format": {"type": "json_schema", "json_schema": form}}
+        case Step("tool", schema):
+            function = {"name": TOOL, "description": TOOL_SAYS, "parameters": schema}
+            return {
+                "tools": [{"type": "function", "function": function}],
+                "tool_choice": {"type": "function", "function": {"name": TOOL}},
+            }
+    return {}
 
 
 def _text(content: str | list[_Part] | None) -> str:

@@ -69,9 +69,14 @@ class Refusals:
 _REFUSED_CODES = {"unsupported_parameter", "unsupported_value", "unknown_parameter"}
 _REFUSED_WORDS = re.compile(
     r"unsupported|not supported|unrecognized|unknown|not permitted|extra_forbidden"
-    r"|deprecated|not allowed|does not support|not enabled",
+    r"|deprecated|not allowed|does not support|not enabled|unavailable|not available",
     re.IGNORECASE,
 )
+
+
+def says_unsupported(error: VendorError) -> bool:
+    """Whether an error is about what a model can do, not about a value."""
+    return error.code in _REFUSED_CODES or _REFUSED_WORDS.search(error.message) is not None
 
 
 def refused_parameter(status: int, error: VendorError, optional: Iterable[str]) -> str | None:
@@ -79,8 +84,7 @@ def refused_parameter(status: int, error: VendorError, optional: Iterable[str]) 
 
     None when the error is about something else, such as a value out of range.
     """
-    about_support = error.code in _REFUSED_CODES or _REFUSED_WORDS.search(error.message)
-    if status not in (400, 422) or not about_support:
+    if status not in (400, 422) or not says_unsupported(error):
         return None
     names = list(optional)
     if error.param:

@@ -33,6 +33,8 @@ class Reply(Struct, frozen=True):
     `close` and `reset` end it without an answer, `truncate` ends it in the middle of the body,
     `garbage` is a 200 whose body is no JSON, `noise` is no HTTP at all, `huge` never stops sending.
 
+    Who forces a tool has it called with the `text`, where that is a JSON object.
+
     Who asks for a stream gets one.  With `pauses` its second half waits for the vendor's `release`.
     Faults of streams alone, after their first half: `stall` says no more, `cut` closes the
     connection, `garbage midway` goes on after what is no event, `error midway` ends with an error;

@@ -15,13 +15,9 @@ from weakref import WeakSet
 import msgspec
 
 from runtime.testing import streams, wire
+from runtime.testing.schemas import Complaint
 from runtime.testing.scripts import MidwayFault, Reply, Script, echo
-from runtime.testing.strictness import (
-    Complaint,
-    anthropic_complaint,
-    gemini_complaint,
-    openai_complaint,
-)
+from runtime.testing.strictness import anthropic_complaint, gemini_complaint, openai_complaint
 from runtime.testing.wire import Format, RecordedCall
 
 MOST_CONNECTIONS = 4_096
@@ -314,7 +310,8 @@ class ScriptedVendor:
     def _events(self, call: RecordedCall, reply: Reply) -> list[bytes]:
         usage = reply.usage or wire.counted_usage(call, reply.text)
         told = None if reply.fault == "no usage" else usage
-        events = streams.stream(self.dialect, call.model, reply.text, told, reply.finish)
+        tool = _tool_for(call, reply)
+        events = streams.stream(self.dialect, call.model, reply.text, told, reply.finish, tool)
         return events[:-1] if reply.fault == "no end" else events
 
     def _body(self, call: RecordedCall, reply: Reply) -> bytes:
@@ -326,7 +323,8 @@ class ScriptedVendor:
             told = wire.error(self.dialect, reply.status, reply.text, reply.code, reply.param)
             return msgspec.json.encode(told)
         usage = reply.usage or wire.counted_usage(call, reply.text)
-        told = wire.answer(self.dialect, call.model, reply.text, usage, reply.finish)
+        tool = _tool_for(call, reply)
+        told = wire.answer(self.dialect, call.model, reply.text, usage, reply.finish, tool)
         return msgspec.json.encode(told)
 
     def _drop(self, reset: bool) -> None:
@@ -344,6 +342,17 @@ def _complaining(complaint: Complaint) -> Reply:
     return Reply(
         complaint.message, status=complaint.status, code=complaint.code, param=complaint.param
     )
+
+
+def _tool_for(call: RecordedCall, reply: Reply) -> str | None:
+    """The tool that must be called, unless the reply cannot be its arguments."""
+    if call.forced_tool is None:
+        return None
+    try:
+        msgspec.json.decode(reply.text, type=dict)
+    except msgspec.MsgspecError:
+        return None
+    return call.forced_tool[0]
 
 
 _MIDWAY = get_args(MidwayFault)

@@ -19,15 +19,23 @@ GARBAGE = b'data: {"choices": [{\x00\xff\n\n'
 
 
 def stream(
-    format: Format, model: str, text: str, usage: Usage | None, finish: str | None
+    format: Format,
+    model: str,
+    text: str,
+    usage: Usage | None,
+    finish: str | None,
+    tool: str | None = None,
 ) -> list[bytes]:
-    """An answer event by event, its end the last of them; without a `usage` none is told."""
+    """An answer event by event, its end the last of them; without a `usage` none is told.  With a
+    `tool` it is called with the text.
+    """
     pieces = [text[i : i + PIECE] for i in range(0, len(text), PIECE)]
     if format == "openai":
-        return [*_openai(model, pieces, usage, finish or "stop")]
+        return [*_openai(model, pieces, usage, finish or "stop", tool)]
     if format == "gemini":
-        return [*_gemini(model, pieces, usage, finish or "STOP")]
-    return [*_anthropic(model, pieces, usage, finish or "end_turn")]
+        return [*_gemini(model, pieces, usage, finish or "STOP", tool)]
+    ended = "end_turn" if tool is None else "tool_use"
+    return [*_anthropic(model, pieces, usage, finish or ended, tool)]
 
 
 def stream_error(format: Format, status: int, message: str) -> bytes:
@@ -36,7 +44,9 @@ def stream_error(format: Format, status: int, message: str) -> bytes:
     return _event(told, "error") if format == "anthropic" else _event(told)
 
 
-def _openai(model: str, pieces: list[str], usage: Usage | None, finish: str) -> Iterator[bytes]:
+def _openai(
+    model: str, pieces: list[str], usage: Usage | None, finish: str, tool: str | None
+) -> Iterator[bytes]:
     common = {"id": "chatcmpl-scripted", "object": "chat.completion.chunk", "model": model}
 
     def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
@@ -44,14 +54,25 @@ def _openai(model: str, pieces: list[str], usage: Usage | None, finish: str) -> 
         return _event({**common, "choices": [choice], "usage": None})
 
     yield chunk({"role": "assistant", "content": "", "refusal": None})
-    yield from (chunk({"content": piece}) for piece in pieces)
+    if tool is None:
+        yield from (chunk({"content": piece}) for piece in pieces)
+    else:
+        head: dict[str, Any] = {
+            "id": "call_1",
+            "type": "function",
+            "function": {"name": tool, "arguments": ""},
+        }
+        made = [head, *({"function": {"arguments": piece}} for piece in pieces)]
+        yield from (chunk({"tool_calls": [{"index": 0, **call}]}) for call in made)
     yield chunk({}, finish)
     if usage is not None:
         yield _event({**common, "choices": [], "usage": wire.openai_usage(usage)})
     yield b"data: [DONE]\n\n"
 
 
-def _anthropic(model: str, pieces: list[str], usage: Usage | None, finish: str) -> Iterator[bytes]:
+def _anthropic(
+    model: str, pieces: list[str], usage: Usage | None, finish: str, tool: str | None
+) -> Iterator[bytes]:
     def event(type: str, **fields: Any) -> bytes:
         return _event({"type": type, **fields}, type)
 
@@ -59,10 +80,15 @@ def _anthropic(model: str, pieces: list[str], usage: Usage | None, finish: str) 
     message = {"id": "msg_scripted", "role": "assistant", "model": model, "content": []}
     begun = {} if told is None else {"usage": {**told, "output_tokens": 1}}
     yield event("message_start", message=message | begun)
-    yield event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+    block: dict[str, Any] = {"type": "text", "text": ""}
+    if tool is not None:
+        block = {"type": "tool_use", "id": "toolu_1", "name": tool, "input": {}}
+    yield event("content_block_start", index=0, content_block=block)
     yield event("ping")
     for piece in pieces:
         delta = {"type": "text_delta", "text": piece}
+        if tool is not None:
+            delta = {"type": "input_json_delta", "partial_json": piece}
         yield event("content_block_delta", index=0, delta=delta)
     yield event("content_block_stop", index=0)
     ended = {} if told is None else {"usage": {"output_tokens": told["output_tokens"]}}
@@ -70,13 +96,17 @@ def _anthropic(model: str, pieces: list[str], usage: Usage | None, finish: str) 
     yield event("message_stop")
 
 
-def _gemini(model: str, pieces: list[str], usage: Usage | None, finish: str) -> Iterator[bytes]:
-    """Usage is told with every piece, for all up to there."""
+def _gemini(
+    model: str, pieces: list[str], usage: Usage | None, finish: str, tool: str | None
+) -> Iterator[bytes]:
+    """Usage is told with every piece, for all up to there; a call of a tool comes whole."""
     first, whole = {}, {}
     if usage is not None:
         first = {"usageMetadata": wire.gemini_usage(replace(usage, output=1, reasoning=0))}
         whole = {"usageMetadata": wire.gemini_usage(usage)}
-    yield from (_event(wire.generated(model, piece, None) | first) for piece in pieces)
+    if tool is not None:
+        pieces = ["".join(pieces)]
+    yield from (_event(wire.generated(model, piece, None, tool) | first) for piece in pieces)
     yield _event(wire.generated(model, "", finish) | whole)
 
 

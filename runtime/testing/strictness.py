@@ -6,19 +6,13 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from msgspec import Struct
-
+from runtime.testing.schemas import (
+    Complaint,
+    anthropic_schema_complaint,
+    gemini_schema_complaint,
+    openai_schema_complaint,
+)
 from runtime.testing.wire import RecordedCall, text_of
-
-
-class Complaint(Struct, frozen=True):
-    """An error that a vendor answers instead of a text."""
-
-    status: int
-    message: str
-    code: str | None = None
-    param: str | None = None
-
 
 # --- OpenAI -----------------------------------------------------------------------------------
 
@@ -45,7 +39,11 @@ def openai_complaint(
         return Complaint(401, "Incorrect API key provided.", "invalid_api_key")
     if (unfit := _not_json(call) or _no_model(call)) is not None:
         return unfit
-    return _openai_messages(call) or _openai_parameters(call, refuses.get(call.model, ()))
+    return (
+        _openai_messages(call)
+        or _openai_parameters(call, refuses.get(call.model, ()))
+        or openai_schema_complaint(call)
+    )
 
 
 def _not_json(call: RecordedCall) -> Complaint | None:
@@ -81,7 +79,7 @@ def _openai_parameters(call: RecordedCall, refused: Collection[str]) -> Complain
         if name not in _OPENAI_FIELDS:
             return Complaint(400, f"Unknown parameter: '{name}'.", "unknown_parameter", name)
         if name in refused:
-            return _unsupported(name)
+            return _no_json_schema() if name == "response_format" else _unsupported(name)
     if _REASONING.match(call.model):
         if "max_tokens" in body:
             return _unsupported("max_tokens", " Use 'max_completion_tokens' instead.")
@@ -96,6 +94,11 @@ def _openai_parameters(call: RecordedCall, refused: Collection[str]) -> Complain
         message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
         return Complaint(400, message, None, "stream_options")
     return _out_of_range(body, 2)
+
+
+def _no_json_schema() -> Complaint:
+    message = "Invalid parameter: 'response_format' of type 'json_schema' is not supported with "
+    return Complaint(400, f"{message}this model. Learn more about supported models.", None, "")
 
 
 def _unsupported(name: str, instead: str = "") -> Complaint:
@@ -124,6 +127,12 @@ _ANTHROPIC_FIELDS = frozenset({
 })  # fmt: skip
 
 
+_ANTHROPIC_WORDS = {
+    "output_config": "output_config.format: Extra inputs are not permitted",
+    "tools": "This model does not support forced tool use: `tool_choice` must be auto.",
+}
+
+
 def anthropic_complaint(
     call: RecordedCall, api_key: str | None, refuses: Mapping[str, Collection[str]]
 ) -> Complaint | None:
@@ -136,7 +145,11 @@ def anthropic_complaint(
         return Complaint(400, "anthropic-version: header is required")
     if (unfit := _not_json(call) or _no_model(call)) is not None:
         return unfit
-    return _anthropic_parameters(call, refuses.get(call.model, ())) or _anthropic_messages(call)
+    return (
+        _anthropic_parameters(call, refuses.get(call.model, ()))
+        or anthropic_schema_complaint(call)
+        or _anthropic_messages(call)
+    )
 
 
 def _anthropic_parameters(call: RecordedCall, refused: Collection[str]) -> Complaint | None:
@@ -149,7 +162,9 @@ def _anthropic_parameters(call: RecordedCall, refused: Collection[str]) -> Compl
         if name not in _ANTHROPIC_FIELDS:
             return Complaint(400, f"{name}: Extra inputs are not permitted")
         if name in refused:
-            return Complaint(400, f"`{name}` is deprecated for this model.")
+            return Complaint(
+                400, _ANTHROPIC_WORDS.get(name, f"`{name}` is deprecated for this model.")
+            )
     if "temperature" in body and "top_p" in body:
         message = "`temperature` and `top_p` cannot both be specified for this model."
         return Complaint(400, f"{message} Please use only one.")
@@ -190,6 +205,9 @@ _GENERATION_FIELDS = frozenset({
 })  # fmt: skip
 
 
+_GEMINI_WORDS = {"responseJsonSchema": "JSON mode", "tools": "Function calling"}
+
+
 def gemini_complaint(
     call: RecordedCall, api_key: str | None, refuses: Mapping[str, Collection[str]]
 ) -> Complaint | None:
@@ -203,14 +221,19 @@ def gemini_complaint(
         return Complaint(400, "API key not valid. Please pass a valid API key.")
     if (unfit := _not_json(call)) is not None:
         return unfit
-    return _gemini_fields(call, refuses.get(call.model, ())) or _gemini_contents(call)
+    return (
+        _gemini_fields(call, refuses.get(call.model, ()))
+        or gemini_schema_complaint(call)
+        or _gemini_contents(call)
+    )
 
 
 def _gemini_fields(call: RecordedCall, refused: Collection[str]) -> Complaint | None:
     config = call.body.get("generationConfig", {})
     for name in (*call.body, *config):
         if name in refused:
-            return Complaint(400, f"{name} is not enabled for models/{call.model}")
+            mode = _GEMINI_WORDS.get(name, name)
+            return Complaint(400, f"{mode} is not enabled for models/{call.model}")
     for place, fields, known in (
         ("", call.body, _GEMINI_FIELDS),
         (" at 'generation_config'", config, _GENERATION_FIELDS),

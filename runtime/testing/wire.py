@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 from urllib.parse import unquote
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from actors.domain.model import Usage
 
@@ -43,8 +43,38 @@ class RecordedCall(Struct, frozen=True):
         return messages if isinstance(messages, list) else []
 
     @property
+    def native_schema(self) -> dict[str, Any] | None:
+        """The schema that the vendor's own mode is asked to keep to."""
+        config = self.body.get("generationConfig", {})
+        form = self.body.get("response_format", {}).get("json_schema", {})
+        formats = self.body.get("output_config", {}).get("format", {})
+        found = config.get("responseJsonSchema") or form.get("schema") or formats.get("schema")
+        return found if isinstance(found, dict) else None
+
+    @property
+    def forced_tool(self) -> tuple[str, dict[str, Any]] | None:
+        """The name and the schema of the tool that the model must call."""
+        if not (tools := self.body.get("tools")):
+            return None
+        tool = tools[0]
+        if "function" in tool:
+            forced = self.body.get("tool_choice", {}).get("function", {}).get("name")
+            return _forced(forced, tool["function"], "parameters")
+        if "functionDeclarations" in tool:
+            calling = self.body.get("toolConfig", {}).get("functionCallingConfig", {})
+            forced = calling.get("allowedFunctionNames", [None])[0]
+            return _forced(forced, tool["functionDeclarations"][0], "parametersJsonSchema")
+        return _forced(self.body.get("tool_choice", {}).get("name"), tool, "input_schema")
+
+    @property
     def last_text(self) -> str:
         return text_of(self.messages[-1].get("content")) if self.messages else ""
+
+
+def _forced(
+    name: str | None, declared: dict[str, Any], key: str
+) -> tuple[str, dict[str, Any]] | None:
+    return (name, declared[key]) if name is not None and declared["name"] == name else None
 
 
 def text_of(content: Any) -> str:
@@ -57,23 +87,32 @@ def text_of(content: Any) -> str:
 def counted_usage(call: RecordedCall, text: str) -> Usage:
     """Four bytes a token."""
     instruction = call.body.get("system") or call.body.get("systemInstruction")
-    sent = len(msgspec.json.encode([call.messages, instruction]))
+    asked = call.native_schema or call.forced_tool
+    sent = len(msgspec.json.encode([call.messages, instruction, asked]))
     return Usage(input=sent // 4 + 1, output=len(text.encode()) // 4 + 1)
 
 
-def answer(format: Format, model: str, text: str, usage: Usage, finish: str | None) -> Any:
-    """A successful answer, with the usage told in that vendor's way."""
+def answer(
+    format: Format, model: str, text: str, usage: Usage, finish: str | None, tool: str | None = None
+) -> Any:
+    """A successful answer, with the usage told in that vendor's way; with a `tool` it is called
+    with the text, which is JSON.
+    """
     if format == "openai":
-        return _completion(model, text, usage, finish or "stop")
+        return _completion(model, text, usage, finish or "stop", tool)
     if format == "gemini":
-        return generated(model, text, finish or "STOP") | {"usageMetadata": gemini_usage(usage)}
+        usage_told = {"usageMetadata": gemini_usage(usage)}
+        return generated(model, text, finish or "STOP", tool) | usage_told
+    block: dict[str, Any] = {"type": "text", "text": text}
+    if tool is not None:
+        block = {"type": "tool_use", "id": "toolu_1", "name": tool, "input": Raw(text.encode())}
     return {
         "id": "msg_scripted",
         "type": "message",
         "role": "assistant",
         "model": model,
-        "content": [{"type": "text", "text": text}],
-        "stop_reason": finish or "end_turn",
+        "content": [block],
+        "stop_reason": finish or ("end_turn" if tool is None else "tool_use"),
         "usage": anthropic_usage(usage),
     }
 
@@ -87,9 +126,12 @@ def anthropic_usage(usage: Usage) -> dict[str, int]:
     }
 
 
-def generated(model: str, text: str, finish: str | None) -> dict[str, Any]:
+def generated(model: str, text: str, finish: str | None, tool: str | None = None) -> dict[str, Any]:
     """Gemini's answer, or a piece of one, without usage."""
-    candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "index": 0}
+    part: dict[str, Any] = {"text": text}
+    if tool is not None:
+        part = {"functionCall": {"name": tool, "args": Raw(text.encode())}}
+    candidate = {"content": {"role": "model", "parts": [part]}, "index": 0}
     ended = {} if finish is None else {"finishReason": finish}
     return {"candidates": [candidate | ended], "modelVersion": model, "responseId": "scripted"}
 
@@ -118,7 +160,12 @@ def openai_usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def _completion(model: str, text: str, usage: Usage, finish: str) -> Any:
+def _completion(model: str, text: str, usage: Usage, finish: str, tool: str | None) -> Any:
+    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+    if tool is not None:
+        function = {"name": tool, "arguments": text}
+        calls = [{"id": "call_1", "type": "function", "function": function}]
+        message |= {"content": None, "tool_calls": calls}
     return {
         "id": "chatcmpl-scripted",
         "object": "chat.completion",
@@ -126,7 +173,7 @@ def _completion(model: str, text: str, usage: Usage, finish: str) -> Any:
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": text, "refusal": None},
+                "message": message,
                 "finish_reason": finish,
             }
         ],

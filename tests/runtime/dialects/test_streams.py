@@ -145,6 +145,50 @@ def test_an_answer_in_one_piece_is_one_though_a_stream_was_asked_for(format: For
     assert answer(format, whole).answer.text == TEXT
 
 
+# --- the tool that takes answers ------------------------------------------------------------------
+
+ARGUMENTS = '{"moons": ["Phobos — “fear”", "Deimos"], "n": 2}'
+ASKED = call("m", schema=b'{"type":"object"}')
+
+
+def called(format: Format, tool: str = "answer") -> bytes:
+    return b"".join(streams.stream(format, "m", ARGUMENTS, USAGE, None, tool))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@given(cuts=st.lists(st.integers(0, 4_000)))
+def test_the_arguments_of_the_tool_are_the_answer(format: Format, cuts: list[int]) -> None:
+    """Streamed or whole; they are shown as they come."""
+    data = called(format)
+    whole = msgspec.json.encode(wire.answer(format, "m", ARGUMENTS, USAGE, None, "answer"))
+    streamed, at_once = (dialect(format).decode(ASKED, response(said)) for said in (data, whole))
+    assert isinstance(streamed, CallAnswered)
+    assert streamed == at_once
+    assert msgspec.json.decode(streamed.answer.text) == msgspec.json.decode(ARGUMENTS)
+    places = sorted({0, len(data), *(cut % len(data) for cut in cuts)})
+    assert shown(format, [data[a:b] for a, b in itertools.pairwise(places)]) == streamed.answer.text
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_call_of_the_tool_that_is_cut_is_no_answer(format: Format) -> None:
+    data = called(format)
+    for length in range(len(data.rstrip())):
+        outcome = dialect(format).decode(ASKED, response(data[:length]))
+        assert isinstance(outcome, CallErrored), data[:length]
+        assert outcome.kind == "malformed"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(("asked", "tool"), [(CALL, "answer"), (ASKED, "search")])
+def test_any_other_call_of_a_tool_is_no_answer(format: Format, asked: Any, tool: str) -> None:
+    """One that was not asked for, or of another tool."""
+    whole = msgspec.json.encode(wire.answer(format, "m", ARGUMENTS, USAGE, None, tool))
+    for said in (called(format, tool), whole):
+        outcome = dialect(format).decode(asked, response(said))
+        assert isinstance(outcome, CallErrored)
+        assert (outcome.kind, outcome.usage) == ("empty", USAGE)
+
+
 # --- what goes wrong ------------------------------------------------------------------------------
 
 
