@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.domain.text import normalised, visible
 from actors.strategies.answering import shortfall
@@ -30,34 +31,37 @@ class Judgement(Struct, frozen=True):
 
 
 def decide(case: Case, said: Sequence[Read | Unanswered], voters: Sequence[str]) -> Judgement:
-    """Raises when the run is cancelled."""
+    """What those who were asked have said comes to; raises Cancelled for a run that is."""
     read = [one for one in said if isinstance(one, Read)]
-    lacking = list(_lacking(case, said))
+    lacking = tuple(_lacking(case, said))
     if not read:
         return _without_judge(case, said, lacking)
-    choice, times = Counter(one.choice for one in read).most_common(1)[0]
-    agreeing = [one for one in read if one.choice == choice]
+    found = _of_most(case, read)
     party = ("judge_is_voter",) if any(one.judge.id in voters for one in read) else ()
-    codes = (*lacking, *party)
-    details = _details(case, read, times)
-    degraded = bool(lacking)
-    if 2 * times <= len(read):
-        chosen, rule = by_rule(case.answers)
-        reason = f"the judges disagree, {times} of {len(read)} agree at most; {rule}"
-        codes = ("judges_disagree", *codes)
-        return Judgement(chosen, None, False, reason, codes, degraded, details)
-    judge, reason = agreeing[0].judge.id, agreeing[0].reason
-    if len(read) > 1:
-        reason = f"{times} of {len(read)} judges: {reason}"
-    if choice != "tie" and choice != "none":
-        return Judgement(choice, judge, True, reason, codes, degraded, details)
-    chosen, rule = by_rule(case.answers)
-    reason = f"the judge said {choice}: {reason}; {rule}"
-    codes = (f"judge_{choice}", *codes)
-    return Judgement(chosen, judge, False, reason, codes, degraded or choice == "none", details)
+    codes = (*found.codes, *lacking, *party)
+    return replace(found, codes=codes, degraded=found.degraded or bool(lacking))
 
 
-def _without_judge(case: Case, said: Sequence[Read | Unanswered], lacking: list[str]) -> Judgement:
+def _of_most(case: Case, read: Sequence[Read]) -> Judgement:
+    """The choice of more than half of those heard, or the rule in its place."""
+    choice, times = Counter(one.choice for one in read).most_common(1)[0]
+    details, agreed = _details(case, read, times), 2 * times > len(read)
+    first = next(one for one in read if one.choice == choice)
+    reason = first.reason if len(read) == 1 else f"{times} of {len(read)} judges: {first.reason}"
+    if agreed and choice != "tie" and choice != "none":
+        return Judgement(choice, first.judge.id, True, reason, details=details)
+    instead, why = by_rule(case.answers)
+    if not agreed:
+        reason = f"the judges disagree, {times} of {len(read)} agree at most; {why}"
+        return Judgement(instead, None, False, reason, ("judges_disagree",), details=details)
+    reason = f"the judge said {choice}: {reason}; {why}"
+    codes, degraded = (f"judge_{choice}",), choice == "none"
+    return Judgement(instead, first.judge.id, False, reason, codes, degraded, details)
+
+
+def _without_judge(
+    case: Case, said: Sequence[Read | Unanswered], lacking: tuple[str, ...]
+) -> Judgement:
     texts = dict.fromkeys(one.text for one in said if isinstance(one, Unanswered))
     causes = [code for code in lacking if code in ("budget", "deadline")]
     chosen, rule = by_rule(case.answers)
