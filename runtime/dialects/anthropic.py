@@ -114,7 +114,7 @@ class AnthropicDialect:
             "messages": turns,
             **({"system": system} if system else {}),
             **parameters,
-            **_form(step, parameters),
+            **(_form(step, parameters) if step is not None else {}),
             **({} if self._refusals.includes(upstream, "stream") else {"stream": stream}),
         }
         return HttpRequest(
@@ -254,22 +254,18 @@ def _arguments(blocks: Sequence[_Block]) -> str | None:
     return None if found is None else bytes(found).decode("utf-8", "replace")
 
 
-def _form(step: Step | None, parameters: dict[str, Raw]) -> dict[str, Any]:
+def _form(step: Step, parameters: dict[str, Raw]) -> dict[str, Any]:
     """What asks for the answer's form; one of the `parameters` stands in the same place."""
-    match step:
-        case Step("native", schema):
-            given = parameters.get("output_config", Raw(b"{}"))
-            config = msgspec.json.decode(given)
-            format = {"type": "json_schema", "schema": schema}
-            return {
-                "output_config": {**(config if isinstance(config, dict) else {}), "format": format}
-            }
-        case Step("tool", schema):
-            return {
-                "tools": [{"name": TOOL, "description": TOOL_SAYS, "input_schema": schema}],
-                "tool_choice": {"type": "tool", "name": TOOL},
-            }
-    return {}
+    if step.rung == "native":
+        config = msgspec.json.decode(parameters.get("output_config", Raw(b"{}")))
+        given = config if isinstance(config, dict) else {}
+        return {
+            "output_config": {**given, "format": {"type": "json_schema", "schema": step.schema}}
+        }
+    return {
+        "tools": [{"name": TOOL, "description": TOOL_SAYS, "input_schema": step.schema}],
+        "tool_choice": {"type": "tool", "name": TOOL},
+    }
 
 
 def _usage(raw: Raw) -> Usage | None:

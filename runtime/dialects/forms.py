@@ -220,13 +220,12 @@ class _Fitting:
             fitted.setdefault("type", self._type_of(fitted.get("enum", [fitted.get("const")])))
         kinds = fitted.get("type", [])
         kinds = [kinds] if isinstance(kinds, str) else kinds
-        if not kinds or ("array" in kinds) != ("items" in fitted or "prefixItems" in fitted):
+        has_items, has_names = fitted.keys() & {"items", "prefixItems"}, "properties" in fitted
+        if not kinds or ("array" in kinds) != bool(has_items):
             raise _Unfit
-        if ("object" in kinds) != ("properties" in fitted) and (
-            self._form.closed or "properties" in fitted
-        ):
+        if ("object" in kinds) != has_names and (self._form.closed or has_names):
             raise _Unfit
-        return self._object(fitted) if "properties" in fitted else fitted
+        return self._object(fitted) if has_names else fitted
 
     def _type_of(self, values: list[Any]) -> str:
         """The one type that values without a named one have."""

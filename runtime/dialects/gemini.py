@@ -22,13 +22,20 @@ import msgspec
 from msgspec import Raw, Struct
 
 from actors.protocol import CallAnswered, CallErrored, CallVendor, Complete
-from runtime.dialects.errors import UNREADABLE, error_in, read_error
+from runtime.dialects.errors import UNREADABLE, VendorError, error_in, read_error
 from runtime.dialects.forms import Form
 from runtime.dialects.gemini_stream import GeminiDeltas, Said, folded, said_in
 from runtime.dialects.headers import COMMON_HEADERS
 from runtime.dialects.ladder import TOOL, TOOL_SAYS, Ladder, Step
 from runtime.dialects.outcomes import answered, errored, failed, interrupted
-from runtime.dialects.parameters import Refusals, clipped, listed, refused_parameter, wanted
+from runtime.dialects.parameters import (
+    Refusals,
+    clipped,
+    listed,
+    refused_parameter,
+    says_unsupported,
+    wanted,
+)
 from runtime.dialects.sse import is_event_stream
 from runtime.secret import Secret
 from runtime.transport.port import HttpRequest, HttpResponse
@@ -56,6 +63,17 @@ NAMES = {
 
 BESIDE_CONFIG = frozenset({"safetySettings", "cachedContent", "labels", "serviceTier"})
 """Parameters of a request as a whole; all others are of its `generationConfig`."""
+
+INSTRUCTION = "systemInstruction"
+IN_WORDS = {
+    "developer instruction": INSTRUCTION,
+    "system instruction": INSTRUCTION,
+    "penalty is": "presencePenalty",
+    "thinking": "thinkingConfig",
+}
+"""What this vendor's errors call a field, and the field."""
+
+TOGETHER = {"presencePenalty": ("frequencyPenalty",)}
 
 REFUSED = re.compile(
     r"(IMAGE_)?(SAFETY|RECITATION|PROHIBITED_CONTENT)|LANGUAGE|BLOCKLIST|SPII|MODEL_ARMOR"
@@ -117,6 +135,8 @@ class GeminiDialect:
         order = call.order
         upstream = order.model.upstream
         system, contents = converse(order.messages)
+        if system and self._refusals.includes(upstream, INSTRUCTION):
+            system, contents = [], instructed(system, contents)
         parameters = self._refusals.without(upstream, translated(order))
         step = self._ladder.step(order)
         beside = {name: parameters.pop(name) for name in BESIDE_CONFIG & parameters.keys()}
@@ -168,10 +188,13 @@ class GeminiDialect:
         error = read_error(response.body)
         if (words := self._ladder.learn(call.order, response.status, error)) is not None:
             return failed(call, response, "parameter", words)
-        name = refused_parameter(response.status, error, translated(call.order))
+        name = _named_in_words(response.status, error) or refused_parameter(
+            response.status, error, translated(call.order)
+        )
         if name is None:
             return None
-        self._refusals.learn(call.order.model.upstream, name)
+        for one in (name, *TOGETHER.get(name, ())):
+            self._refusals.learn(call.order.model.upstream, one)
         return failed(call, response, "parameter", f"{call.order.model.upstream} takes no {name}")
 
 
@@ -221,6 +244,20 @@ def converse(messages: bytes) -> tuple[list[Any], list[Any]]:
     if contents[0]["role"] == "model":
         contents.insert(0, {"role": "user", "parts": [{"text": OPENING}]})
     return system, contents
+
+
+def instructed(system: list[Any], contents: list[Any]) -> list[Any]:
+    """The contents with the instruction in them, for a model that takes none beside."""
+    first, *rest = contents
+    return [{"role": "user", "parts": [*system, *first["parts"]]}, *rest]
+
+
+def _named_in_words(status: int, error: VendorError) -> str | None:
+    """What an error is about that does not name it as a request does."""
+    said = error.message.lower()
+    if status != 400 or not says_unsupported(error):
+        return None
+    return next((name for words, name in IN_WORDS.items() if words in said), None)
 
 
 def _say(contents: list[Any], role: str, parts: list[Any]) -> None:

@@ -29,7 +29,8 @@ TOOL_SAYS = "Takes the whole answer, in the form that was asked for."
 MOST_SCHEMAS = 512
 """Refused schemas that are remembered, of all models together."""
 
-_STATUSES = (400, 404, 422)
+_REFUSALS = (400, 404, 422)
+_BREAKDOWNS = (500, 501)
 _NAMED: dict[Rung, re.Pattern[str]] = {
     "native": re.compile(
         r"response_?format|json[_ ]?(schema|mode)|structured[_ ]output|output[_ ](config|format)"
@@ -43,10 +44,18 @@ _NAMED: dict[Rung, re.Pattern[str]] = {
 }
 _OF_SCHEMA = re.compile(
     r"(invalid|unsupported) schema|schema\.|in context|propert(y|ies)\b|additionalProperties"
-    r"|keyword|nesting|too (complex|many|large|deep)|recursi|\$ref|for '\w+' type",
+    r"|keyword|nesting|conversion failed|too (complex|many|large|deep)|recursi|\$ref"
+    r"|for '\w+' type",
     re.IGNORECASE,
 )
 """What is said of this schema, and not of the mode."""
+
+
+_OF_SETUP = re.compile(
+    r"requires|unsupported|not (supported|implemented)|conversion failed|failed to parse",
+    re.IGNORECASE,
+)
+"""What a server says of a mode that it cannot do, when it takes that for a fault of its own."""
 
 
 class Step(Struct, frozen=True):
@@ -79,12 +88,13 @@ class Ladder:
         """What an error says that the model does not take, in words; None when it is of something
         else.
         """
-        if order.schema is None or status not in _STATUSES or kind_of(status, error) != "fatal":
+        if order.schema is None or not _is_refusal(status, error):
             return None
         if (rung := _rung_in(error)) is None:
             return None
         upstream, mode = order.model.upstream, _WORDS[rung]
-        if says_unsupported(error) and not _OF_SCHEMA.search(error.message):
+        unable = says_unsupported(error) or status in _BREAKDOWNS
+        if unable and not _OF_SCHEMA.search(error.message):
             self._refused.add((upstream, rung))
             return f"{upstream} takes no {mode}"
         self._schemas[upstream, rung, order.schema] = None
@@ -99,6 +109,12 @@ class Ladder:
 
 
 _WORDS: dict[Rung, str] = {"native": "schema for its answer", "tool": "forced tool"}
+
+
+def _is_refusal(status: int, error: VendorError) -> bool:
+    if status in _BREAKDOWNS:
+        return _OF_SETUP.search(error.message) is not None
+    return status in _REFUSALS and kind_of(status, error) == "fatal"
 
 
 def _rung_in(error: VendorError) -> Rung | None:

@@ -117,12 +117,13 @@ class OpenAIDialect:
     def encode(self, call: CallVendor, *, stream: bool = False) -> HttpRequest:
         order = call.order
         upstream = order.model.upstream
+        step = self._ladder.step(order)
         body = {
             "model": upstream,
             "messages": Raw(order.messages),
             self._token_limit(upstream): order.max_tokens,
             **self._refusals.without(upstream, _taken(upstream, order)),
-            **_form(self._ladder.step(order)),
+            **(_form(step) if step is not None else {}),
             **self._streaming(upstream, stream),
         }
         return HttpRequest(
@@ -243,19 +244,16 @@ def _arguments(message: _Message) -> str | None:
     return next((made.text for made in functions if made and made.name == TOOL), None)
 
 
-def _form(step: Step | None) -> dict[str, Any]:
+def _form(step: Step) -> dict[str, Any]:
     """What asks for the answer's form."""
-    match step:
-        case Step("native", schema):
-            form = {"name": TOOL, "strict": True, "schema": schema}
-            return {"response_format": {"type": "json_schema", "json_schema": form}}
-        case Step("tool", schema):
-            function = {"name": TOOL, "description": TOOL_SAYS, "parameters": schema}
-            return {
-                "tools": [{"type": "function", "function": function}],
-                "tool_choice": {"type": "function", "function": {"name": TOOL}},
-            }
-    return {}
+    if step.rung == "native":
+        form = {"name": TOOL, "strict": True, "schema": step.schema}
+        return {"response_format": {"type": "json_schema", "json_schema": form}}
+    function = {"name": TOOL, "description": TOOL_SAYS, "parameters": step.schema}
+    return {
+        "tools": [{"type": "function", "function": function}],
+        "tool_choice": {"type": "function", "function": {"name": TOOL}},
+    }
 
 
 def _text(content: str | list[_Part] | None) -> str:

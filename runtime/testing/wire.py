@@ -45,36 +45,44 @@ class RecordedCall(Struct, frozen=True):
     @property
     def native_schema(self) -> dict[str, Any] | None:
         """The schema that the vendor's own mode is asked to keep to."""
-        config = self.body.get("generationConfig", {})
-        form = self.body.get("response_format", {}).get("json_schema", {})
-        formats = self.body.get("output_config", {}).get("format", {})
-        found = config.get("responseJsonSchema") or form.get("schema") or formats.get("schema")
-        return found if isinstance(found, dict) else None
+        places = (
+            ("generationConfig", "responseJsonSchema"),
+            ("response_format", "json_schema", "schema"),
+            ("output_config", "format", "schema"),
+        )
+        found = (_within(self.body, *place) for place in places)
+        return next((schema for schema in found if isinstance(schema, dict)), None)
 
     @property
     def forced_tool(self) -> tuple[str, dict[str, Any]] | None:
         """The name and the schema of the tool that the model must call."""
-        if not (tools := self.body.get("tools")):
-            return None
-        tool = tools[0]
-        if "function" in tool:
-            forced = self.body.get("tool_choice", {}).get("function", {}).get("name")
-            return _forced(forced, tool["function"], "parameters")
-        if "functionDeclarations" in tool:
-            calling = self.body.get("toolConfig", {}).get("functionCallingConfig", {})
-            forced = calling.get("allowedFunctionNames", [None])[0]
-            return _forced(forced, tool["functionDeclarations"][0], "parametersJsonSchema")
-        return _forced(self.body.get("tool_choice", {}).get("name"), tool, "input_schema")
+        tool = _within(self.body, "tools", 0)
+        places = (
+            (("function",), "parameters", ("tool_choice", "function", "name")),
+            ((), "input_schema", ("tool_choice", "name")),
+            (("functionDeclarations", 0), "parametersJsonSchema",
+             ("toolConfig", "functionCallingConfig", "allowedFunctionNames", 0)),
+        )  # fmt: skip
+        for place, key, choice in places:
+            declared, name = _within(tool, *place), _within(self.body, *choice)
+            schema = _within(declared, key)
+            if isinstance(name, str) and isinstance(schema, dict) and declared.get("name") == name:
+                return name, schema
+        return None
 
     @property
     def last_text(self) -> str:
         return text_of(self.messages[-1].get("content")) if self.messages else ""
 
 
-def _forced(
-    name: str | None, declared: dict[str, Any], key: str
-) -> tuple[str, dict[str, Any]] | None:
-    return (name, declared[key]) if name is not None and declared["name"] == name else None
+def _within(value: Any, *steps: str | int) -> Any:
+    """What is found there; None where a step leads nowhere."""
+    for step in steps:
+        try:
+            value = value[step]
+        except (LookupError, TypeError):
+            return None
+    return value
 
 
 def text_of(content: Any) -> str:

@@ -155,6 +155,32 @@ def test_a_parameter_that_is_refused_is_left_out_from_then_on() -> None:
     assert "topK" not in body(asked.encode(order))["generationConfig"]
 
 
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        ("Developer instruction is not enabled for models/m", "systemInstruction"),
+        ("Penalty is not enabled for models/m", "presencePenalty"),
+        ("Thinking level is not supported for this model.", "thinkingConfig"),
+    ],
+)
+def test_a_field_that_an_error_calls_otherwise(words: str, field: str) -> None:
+    """An instruction is then told by the user, so that nothing of it is lost."""
+    parameters = {"presence_penalty": 1, "frequency_penalty": 1, "thinkingConfig": {}}
+    messages = [
+        {"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hi"},
+    ]  # fmt: skip
+    asked, order = dialect(), call("m", messages, parameters=parameters)
+    assert field in str(body(asked.encode(order)))
+    told = error(400, "INVALID_ARGUMENT", words)
+    assert asked.decode(order, response(told, 400)).kind == "parameter"
+    sent = body(asked.encode(order))
+    assert field not in str(sent)
+    assert "frequencyPenalty" not in str(sent) or field != "presencePenalty"
+    assert "Be brief." in str(sent)
+    assert [turn["role"] for turn in sent["contents"]] == ["user", "model"]
+
+
 # --- answers ----------------------------------------------------------------------------------
 
 

@@ -90,7 +90,8 @@ def test_a_schema_that_is_refused_says_nothing_of_others(of: str, error: VendorE
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (500, OF_THE_MODE[0][1]),
+        (503, OF_THE_MODE[0][1]),
+        (500, VendorError("internal error in tools")),
         (429, OF_THE_MODE[0][1]),
         (400, VendorError("temperature is not supported", param="temperature")),
         (400, VendorError("messages with role 'tool' must follow tool_calls")),
@@ -103,6 +104,21 @@ def test_other_errors_teach_nothing(status: int, error: VendorError) -> None:
     at = Ladder(STRICT)
     assert at.learn(order(), status, error) is None
     assert rung(at) == "native"
+
+
+@pytest.mark.parametrize(
+    ("said", "rungs"),
+    [
+        ("tools param requires --jinja flag", ["native", "words"]),
+        ("JSON schema conversion failed: unrecognized schema", ["tool", "tool"]),
+        ("response_format is not implemented", ["tool", "tool"]),
+    ],
+)
+def test_a_server_may_take_it_for_a_fault_of_its_own(said: str, rungs: list[str]) -> None:
+    """Where its words leave no doubt, the next way is better than the same again."""
+    at = Ladder(STRICT)
+    assert at.learn(order(), 500, VendorError(said)) is not None
+    assert [rung(at), rung(at, OPEN)] == rungs
 
 
 def test_a_call_without_a_schema_teaches_nothing() -> None:
