@@ -51,6 +51,9 @@ def effects(votes: int) -> Iterator[Effect]:
     yield mitigations.early_stop(votes, voters=5)
     yield mitigations.early_stop(votes, misjudges=0.2)
     yield mitigations.early_stop(votes, correlation=0.3)
+    yield mitigations.converged(votes)
+    yield mitigations.keep_best(votes)
+    yield mitigations.keep_best(votes, misjudges=0.2)
     yield mitigations.style("long", votes)
     yield mitigations.style("formatted", votes)
 
