@@ -33,6 +33,15 @@ WAVERING = 0.35
 """Of a judge's own look, in worth: two looks at close candidates differ now and then."""
 
 
+_BY: dict[Attack, str] = {
+    "instruction": "telling its judge so",
+    "verdict": "a verdict of its own",
+    "fence": "a fence of its own",
+    "keyed fence": "a fence with a key",
+    "nothing": "as many words of no such kind",
+}
+
+
 class Effect(Struct, frozen=True):
     """One measured effect: what happened without the mitigation and with it, item by item."""
 
@@ -104,8 +113,8 @@ def swayed(attack: Attack, count: int, control: Control) -> tuple[list[bool], li
 
 
 def fencing(attack: Attack, count: int, control: Control = "unfenced") -> Effect:
-    name = {"unfenced": "fences", "undefused": "tags are defused"}[control]
-    measured = f"wrong answer with {attack} wins"
+    name = {"unfenced": "fences", "undefused": "defused tags"}[control]
+    measured = f"a wrong answer wins by {_BY[attack]}"
     return effect(name, measured, swayed(attack, count, control), swayed(attack, count, "as it is"))
 
 
@@ -121,7 +130,7 @@ def rotation(count: int, first: float = 0.8) -> Effect:
         most = max(set(won), key=won.count)
         return [winner == most for winner in won], ended
 
-    measured = f"wins of the luckiest of 3 equals, {first:.0%} for the first"
+    measured = f"wins of the luckiest of 3 equals, {first:.0%} go to the first"
     return effect("rotation", measured, luckiest("unrotated"), luckiest("as it is"))
 
 
@@ -160,8 +169,8 @@ def style(trait: str, count: int) -> Effect:
         ended = votes(found, count)
         return [winner == found[0].model.id for winner in winners(ended)], ended
 
-    measured = f"wins of the {trait} one of 3 equals, plain and {trait}"
-    return effect("none", measured, first_wins(found), first_wins(marked))
+    measured = f"wins of one of 3 equals that is plain, then {trait}"
+    return effect("(none)", measured, first_wins(found), first_wins(marked))
 
 
 # --- what is asked once more ------------------------------------------------------------------
@@ -273,16 +282,14 @@ def converged(count: int) -> Effect:
 def keep_best(count: int, misjudges: float = 0.0) -> Effect:
     """Authors that spoil about as much as they mend."""
     bias = Bias(misjudges=misjudges, wavers=0.05)
-    found = minds(3, right=0.8, mends=0.3, spoils=0.1, bias=bias)
+    found = [replace(one, bias=bias) for one in minds(3, right=0.8, mends=0.3, spoils=0.1)]
     world = World(found, SEED)
 
     def worse(**order: Any) -> tuple[list[bool], list[Ended]]:
         ended = plans(found, count, "refine", **order)
         first = [one.body["response"]["initial_response"] for one in ended]
         worths = [world.worth(n, text, "plan") for n, text in enumerate(first)]
-        return [
-            world.worth(n, one.text, "plan") < worths[n] for n, one in enumerate(ended)
-        ], ended
+        return [world.worth(n, one.text, "plan") < worths[n] for n, one in enumerate(ended)], ended
 
     measured = f"plans worse than the first draft, judge errs in {misjudges:.0%}"
     return effect("keep_best", measured, worse(), worse(keep_best=True))

@@ -3,14 +3,18 @@
 `python -m bench.verdicts` measures the same with more votes, and prints it.
 """
 
+import json
 from collections import Counter
 
 import pytest
+from msgspec.structs import replace
 
+from actors.protocol import Mode
 from bench import mitigations
-from bench.mitigations import swaying, votes, winners
+from bench.mitigations import plans, swaying, votes, winners
 from bench.shares import Share, difference, share
-from runtime.testing.calibrated import ATTACKS, Attack, Bias, World, minds, question
+from runtime.testing.calibrated import ATTACKS, Asked, Attack, Bias, World, minds, question
+from runtime.testing.calibrated.reading import ballot_in
 
 VOTES = 120
 
@@ -66,6 +70,47 @@ def test_stopping_early_saves_calls_and_no_right_answers() -> None:
     assert abs(difference(found.without, found.with_it).value) <= 0.005
     assert found.calls_without == 4
     assert found.calls_with < 2.5
+
+
+def test_a_loop_that_ends_when_it_has_converged_saves_rounds() -> None:
+    """And returns no fewer plans that lack nothing."""
+    found = mitigations.converged(150)
+    assert found.calls_without == 9
+    assert found.calls_with < 6
+    assert sum(found.with_it) >= sum(found.without)
+
+
+@pytest.mark.parametrize("mode", ["refine", "adversarial"])
+def test_a_plan_that_was_judged_worse_is_never_returned(mode: Mode) -> None:
+    """Whatever the judge is like: the returned one has won, or never lost to another."""
+    bias = Bias(misjudges=0.3, wavers=0.3, first=0.4, unreadable=0.2)
+    found = [replace(one, bias=bias) for one in minds(3, mends=0.3, spoils=0.2)]
+    replaced = 0
+    for number, ended in enumerate(plans(found, 80, mode, keep_best=True)):
+        best = first = ended.asked[0].text
+        for asked in ended.asked[1:]:
+            best = chosen(asked) or best
+        assert ended.text == best, number
+        replaced += best != first
+    assert 20 < replaced < 80
+
+
+def chosen(asked: Asked) -> str | None:
+    """The candidate that a judge has chosen; None where it was asked for no verdict, or gave
+    none.
+    """
+    ballot = ballot_in(asked.messages)
+    if ballot is None or not (asked.text or "").startswith("{"):
+        return None
+    choice = json.loads(str(asked.text))["choice"]
+    return next(one.text.strip() for one in ballot.candidates if one.label == choice)
+
+
+def test_keeping_the_best_returns_hardly_a_plan_worse_than_the_first() -> None:
+    """Where authors spoil as much as they mend, and the judge wavers a little."""
+    found = mitigations.keep_best(150)
+    assert sum(found.without) > 30
+    assert sum(found.with_it) < 8
 
 
 def test_an_interval_holds_near_the_ends() -> None:

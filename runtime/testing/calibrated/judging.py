@@ -67,7 +67,7 @@ class Judge(Struct, frozen=True):
 
     def _seen(self, one: Shown, ballot: Ballot, draw: Random) -> float:
         """What a candidate seems worth; equal ones are told apart by chance."""
-        bias, said = self.bias, value_in(one.text) or points_in(one.text)
+        bias, said = self.bias, value_in(one.text) or sorted(points_in(one.text))
         seen = worth(self.seed, self.number, self.form, one.text)
         if draws("opinion", self.seed, self.name, self.number, said).random() < bias.misjudges:
             seen = 1 - seen
