@@ -216,8 +216,8 @@ class _Fitting:
             if ("anyOf" in node and "oneOf" in node) or fitted.keys() - _SAYING != {"anyOf"}:
                 raise _Unfit
             return fitted
-        if "enum" in fitted or "const" in fitted:
-            fitted.setdefault("type", self._type_of(fitted.get("enum", [fitted.get("const")])))
+        if "type" not in fitted and fitted.keys() & {"enum", "const"}:
+            fitted["type"] = self._type_of(fitted.get("enum", [fitted.get("const")]))
         kinds = fitted.get("type", [])
         kinds = [kinds] if isinstance(kinds, str) else kinds
         has_items, has_names = fitted.keys() & {"items", "prefixItems"}, "properties" in fitted

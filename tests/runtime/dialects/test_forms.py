@@ -53,6 +53,8 @@ def written(schema: Any, form: Form) -> Any:
          closed(a={"type": "string", "pattern": "^a+$"})),
         (an(a={"type": "string", "pattern": "^(?!b)"}), closed(a=STRING)),
         (an(a={"enum": ["x", "y"]}), closed(a={"enum": ["x", "y"], "type": "string"})),
+        (an(a={"enum": ["x", None], "type": ["string", "null"]}),
+         closed(a={"enum": ["x", None], "type": ["string", "null"]})),
         (an(a={"oneOf": [STRING, INTEGER]}), closed(a={"anyOf": [STRING, INTEGER]})),
         (an(a=an(b=INTEGER)), closed(a=closed(b=INTEGER))),
         ({"$schema": "http://json-schema.org/draft-07/schema#", **an(a=STRING)}, closed(a=STRING)),
