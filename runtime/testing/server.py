@@ -15,6 +15,7 @@ from weakref import WeakSet
 import msgspec
 
 from runtime.testing import streams, wire
+from runtime.testing.heads import answer_head, chunk, read_head, stream_head
 from runtime.testing.schemas import Complaint
 from runtime.testing.scripts import MidwayFault, Reply, Script, echo
 from runtime.testing.strictness import anthropic_complaint, gemini_complaint, openai_complaint
@@ -212,7 +213,7 @@ class ScriptedVendor:
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request and its answer; False when the connection ends with it."""
-        path, headers = _head(await reader.readuntil(b"\r\n\r\n"))
+        path, headers = read_head(await reader.readuntil(b"\r\n\r\n"))
         length = int(headers.get("content-length", "0"))
         if length > MOST_BODY:
             return False
@@ -258,7 +259,7 @@ class ScriptedVendor:
         body = self._body(call, reply)
         match None if reply.fault in _MIDWAY else reply.fault:
             case None | "garbage":
-                writer.write(_answer_head(reply, len(body)) + body)
+                writer.write(answer_head(reply, len(body)) + body)
                 await writer.drain()
                 return reply.headers.get("connection") != "close"
             case "hang":
@@ -266,13 +267,13 @@ class ScriptedVendor:
             case "reset":
                 _reset_on_close(writer)
             case "truncate":
-                writer.write(_answer_head(reply, len(body)) + body[: len(body) // 2])
+                writer.write(answer_head(reply, len(body)) + body[: len(body) // 2])
                 await writer.drain()
             case "noise":
                 writer.write(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
                 await writer.drain()
             case "huge":
-                writer.write(_answer_head(reply, MOST_SENT))
+                writer.write(answer_head(reply, MOST_SENT))
                 for _ in range(MOST_SENT // MOST_HEAD):
                     writer.write(b" " * MOST_HEAD)
                     await writer.drain()
@@ -289,7 +290,7 @@ class ScriptedVendor:
         events = self._events(call, reply)
         half = len(events) // 2
         self._released.clear()
-        writer.write(_stream_head(reply) + b"".join(map(_chunk, events[:half])))
+        writer.write(stream_head(reply) + b"".join(map(chunk, events[:half])))
         await writer.drain()
         match reply.fault:
             case "stall":
@@ -298,12 +299,12 @@ class ScriptedVendor:
             case "cut":
                 return False
             case "garbage midway":
-                writer.write(_chunk(streams.GARBAGE))
+                writer.write(chunk(streams.GARBAGE))
             case "error midway":
                 events[half:] = [streams.stream_error(self.dialect, 529, "Overloaded")]
         if reply.pauses and await _left_during(reader, _until(self._released)):
             return False
-        writer.write(b"".join(map(_chunk, events[half:])) + b"0\r\n\r\n")
+        writer.write(b"".join(map(chunk, events[half:])) + b"0\r\n\r\n")
         await writer.drain()
         return True
 
@@ -361,33 +362,6 @@ _MIDWAY = get_args(MidwayFault)
 def _streams(call: RecordedCall, reply: Reply) -> bool:
     sound = reply.fault is None or reply.fault in _MIDWAY
     return call.streams and sound and reply.body is None and reply.status < 400
-
-
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def _head(data: bytes) -> tuple[str, dict[str, str]]:
-    request_line, *lines = data.decode("latin-1").split("\r\n")
-    path = request_line.partition(" ")[2].rpartition(" ")[0]
-    pairs = (line.partition(":") for line in lines if line)
-    return path, {name.strip().lower(): value.strip() for name, _, value in pairs}
-
-
-def _answer_head(reply: Reply, length: int) -> bytes:
-    own = {"content-type": "application/json", "content-length": str(length)}
-    return _response_head(reply, own)
-
-
-def _stream_head(reply: Reply) -> bytes:
-    own = {"content-type": "text/event-stream; charset=utf-8", "transfer-encoding": "chunked"}
-    return _response_head(reply, own)
-
-
-def _response_head(reply: Reply, own: dict[str, str]) -> bytes:
-    headers = own | reply.headers
-    lines = [f"HTTP/1.1 {reply.status} Scripted", *(f"{k}: {v}" for k, v in headers.items())]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 async def _until(event: asyncio.Event) -> None:
