@@ -65,7 +65,9 @@ class CallCancelled(RunEvent, frozen=True, tag="call_cancelled", kw_only=True):
 
 
 class Judged(RunEvent, frozen=True, tag="judged", kw_only=True):
-    """`selected` is the index of the chosen voter; `decided` says whether a judge chose it."""
+    """`selected` is the index of the chosen voter, and where a refinement is compared 0 for what
+    was there and 1 for the refinement; `decided` says whether a judge chose it.
+    """
 
     judge: str | None
     selected: int | None
