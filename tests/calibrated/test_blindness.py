@@ -11,7 +11,7 @@ from runtime.testing.calibrated.minds import model
 from runtime.testing.calibrated.reading import ballot_in
 
 FAMILIES = ("heron", "osprey", "plover", "curlew")
-SEEDS = range(400)
+SEEDS = range(300)
 
 
 def drawn_minds(draw: Random) -> list[Mind]:

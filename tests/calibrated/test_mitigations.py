@@ -16,7 +16,7 @@ from bench.shares import Share, difference, share
 from runtime.testing.calibrated import ATTACKS, Asked, Attack, Bias, World, minds, question
 from runtime.testing.calibrated.reading import ballot_in
 
-VOTES = 120
+VOTES = 60
 
 
 @pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack != "nothing"])
@@ -42,14 +42,14 @@ def test_where_a_candidate_stands_does_not_decide_in_the_long_run() -> None:
 
 def test_a_judge_has_no_kin_among_the_candidates_where_another_can_judge() -> None:
     """Kin of the best judge wins more only where that judge is named."""
-    found = mitigations.other_family(500)
-    assert share(found.without).interval[0] > 0.45
+    found = mitigations.other_family(300)
+    assert share(found.without).interval[0] > 0.4
     assert share(found.with_it).interval[0] < 1 / 3 < share(found.with_it).interval[1]
 
 
 def test_a_second_look_finds_out_verdicts_that_a_place_has_decided() -> None:
     """Few wrong ones are left, and fewer wrong answers returned, for less than one more call."""
-    verdicts, answers = mitigations.second_look(400)
+    verdicts, answers = mitigations.second_look(250)
     assert sum(verdicts.with_it) * 4 < sum(verdicts.without)
     assert sum(answers.with_it) < sum(answers.without)
     assert verdicts.calls_without == 4 < verdicts.calls_with < 5
@@ -74,7 +74,7 @@ def test_stopping_early_saves_calls_and_no_right_answers() -> None:
 
 def test_a_loop_that_ends_when_it_has_converged_saves_rounds() -> None:
     """And returns no fewer plans that lack nothing."""
-    found = mitigations.converged(150)
+    found = mitigations.converged(100)
     assert found.calls_without == 9
     assert found.calls_with < 6
     assert sum(found.with_it) >= sum(found.without)
@@ -108,9 +108,9 @@ def chosen(asked: Asked) -> str | None:
 
 def test_keeping_the_best_returns_hardly_a_plan_worse_than_the_first() -> None:
     """Where authors spoil as much as they mend, and the judge wavers a little."""
-    found = mitigations.keep_best(150)
-    assert sum(found.without) > 30
-    assert sum(found.with_it) < 8
+    found = mitigations.keep_best(100)
+    assert sum(found.without) > 20
+    assert sum(found.with_it) < 6
 
 
 def test_an_interval_holds_near_the_ends() -> None:
