@@ -49,7 +49,7 @@ def test_a_judge_has_no_kin_among_the_candidates_where_another_can_judge() -> No
 
 def test_a_second_look_finds_out_verdicts_that_a_place_has_decided() -> None:
     """Few wrong ones are left, and fewer wrong answers returned, for less than one more call."""
-    verdicts, answers = mitigations.second_look(250)
+    verdicts, answers = mitigations.second_look(400)
     assert sum(verdicts.with_it) * 4 < sum(verdicts.without)
     assert sum(answers.with_it) < sum(answers.without)
     assert verdicts.calls_without == 4 < verdicts.calls_with < 5
