@@ -17,8 +17,10 @@ from enum import Enum, auto
 
 from actors.addresses import pool_address
 from actors.base import Address, Timer
+from actors.domain.admission import Quote
 from actors.domain.model import Model
-from actors.protocol import Answer, Candidate
+from actors.domain.pricing import input_estimate
+from actors.protocol import Answer, CallErrorKind, Candidate, Complete, Reserve
 from actors.strategies.plan import Call
 
 
@@ -35,7 +37,8 @@ class Wanted:
 
     `cap` bounds the tokens of its answer besides the call's own limit; `tries` counts attempts at
     the candidate in front, `attempts` those at all of them.  `turned_away` counts the failures that
-    were full lines.
+    were full lines.  `hedged` when it was sent once more elsewhere; `failed` is then how the first
+    attempt has failed, if it has while the other one goes on.
     """
 
     key: int
@@ -46,12 +49,15 @@ class Wanted:
     tries: int = 0
     attempts: int = 0
     turned_away: int = 0
+    hedged: bool = False
+    failed: tuple[CallErrorKind, float | None] | None = None
     waiting: Timer | None = None
 
 
 @dataclass(eq=False)
 class Attempt:
-    """One order to one pool.  `wanted` is None once its call is cancelled.
+    """One order to one pool.  `wanted` is None once its call is cancelled, or answered by another
+    one: one that `hedges` is made besides the first.
 
     Times are milliseconds; `started_ms` counts from the begin of the run.
     """
@@ -67,10 +73,47 @@ class Attempt:
     held_nano: int = 0
     stage: Stage = Stage.RESERVING
     answer: Answer | None = None
+    hedges: bool = False
 
     @property
     def model(self) -> Model:
         return self.candidate.model
+
+    def reservation(
+        self, run: str, quoted: Quote, *, reply_to: Address, deadline: float
+    ) -> Reserve:
+        """What the ledger is asked for; one that hedges is made whole or not at all."""
+        return Reserve(
+            reply_to,
+            self.id,
+            run,
+            quoted.fixed_nano,
+            quoted.output_price,
+            quoted.max_tokens,
+            quoted.max_tokens if self.hedges else quoted.least_tokens,
+            deadline,
+            self.call.role,
+            self.model.id,
+            self.model.provider,
+        )
+
+    def order(self, max_tokens: int, *, reply_to: Address, deadline: float) -> Complete:
+        """What its pool is told to do."""
+        call = self.call
+        return Complete(
+            reply_to,
+            self.id,
+            self.model,
+            call.messages,
+            max_tokens,
+            deadline,
+            input_estimate(call.messages, call.schema),
+            call.parameters,
+            call.temperature,
+            call.seed,
+            call.schema,
+            call.final,
+        )
 
     @property
     def pool(self) -> Address:

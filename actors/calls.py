@@ -1,7 +1,8 @@
 """Calls carried out attempt by attempt: the money asked for, the order given, the outcome settled.
 
 A *call* is one answer wanted, from whichever of its candidates gives it; an *attempt* is one order
-to one vendor's pool (:mod:`actors.attempt` has its stages).
+to one vendor's pool (:mod:`actors.attempt` has its stages).  A call has one attempt at a time, but
+two once it is hedged: the first answer wins, and the other attempt is given up.
 
 An attempt ends in exactly one Settle, or in one Release when nothing was sent.  Its call then
 ends in one outcome or goes on with another attempt.  A call that is cancelled has no outcome any
@@ -18,23 +19,22 @@ from actors.attempt import Attempt, Stage, Wanted
 from actors.base import ABSENT, Context, Message
 from actors.domain import retry
 from actors.domain.admission import Share, max_tokens, quote
-from actors.domain.pricing import input_estimate
 from actors.domain.schema import NOT_JSON, is_heavy, problems
 from actors.domain.selection import escalation
 from actors.domain.text import json_in, visible
+from actors.hedging import HedgeDue, Hedging, another
 from actors.protocol import (
     CallErrorKind,
     CallFailed,
     CallRecord,
     CallSent,
     CancelCall,
-    Complete,
+    Candidate,
     Completed,
     Order,
     Record,
     Refused,
     Release,
-    Reserve,
     Reserved,
     Settle,
     Step,
@@ -95,6 +95,7 @@ class Calls:
         self._retries = RETRY_ALLOWANCE
         self.tally = Tally(records)
         self.refused: Refused | None = None
+        self._hedging = Hedging(order)
 
     @property
     def idle(self) -> bool:
@@ -116,20 +117,17 @@ class Calls:
         else:
             self._end(wanted, "failed")
 
+    def keep(self, nano: int) -> None:
+        """So much of the run's money is for its end: no hedge may take it."""
+        self._hedging.kept_nano = nano
+
     def cancel(self, key: int) -> None:
         """Gives the call up; its attempts are taken back and settled for what they cost."""
         if (wanted := self._wanted.pop(key, None)) is None:
             return
         if wanted.waiting is not None:
             self._ctx.cancel_timer(wanted.waiting)
-        for attempt in [a for a in self._attempts.values() if a.wanted is wanted]:
-            attempt.wanted = None
-            if attempt.stage is Stage.RESERVING:
-                self._release(attempt)
-            elif attempt.stage is Stage.CHECKING:
-                self._ctx.abort(attempt.id)
-            else:
-                self._ctx.tell(attempt.pool, CancelCall(attempt.id))
+        self._give_up(wanted)
 
     def cancel_all(self) -> None:
         """Gives every call up."""
@@ -153,32 +151,22 @@ class Calls:
         attempt.stage = Stage.ORDERED
         attempt.held_nano = granted.held_nano
         attempt.clamped = attempt.clamped or granted.clamped
-        call = attempt.call
         self._ctx.monitor(attempt.pool)
-        self._ctx.tell(
-            attempt.pool,
-            Complete(
-                self._ctx.address,
-                attempt.id,
-                attempt.model,
-                call.messages,
-                granted.max_tokens,
-                self._deadline,
-                input_estimate(call.messages, call.schema),
-                call.parameters,
-                call.temperature,
-                call.seed,
-                call.schema,
-                call.final,
-            ),
-        )
+        me, deadline = self._ctx.address, self._deadline
+        ordered = attempt.order(granted.max_tokens, reply_to=me, deadline=deadline)
+        self._ctx.tell(attempt.pool, ordered)
 
     def refused_money(self, refused: Refused) -> None:
         """No hold for this attempt: a cheaper candidate may still fit, else the call ends."""
         if (attempt := self._attempts.pop(refused.ticket, None)) is None:
             return
-        self.refused = refused
-        if (wanted := attempt.wanted) is None:
+        wanted = attempt.wanted
+        if not attempt.hedges:
+            self.refused = refused
+        if wanted is None:
+            return
+        if attempt.hedges:
+            self._cannot_hedge(wanted)
             return
         wanted.failures.append(
             (attempt.model.id, f"needs more than is left of the {refused.owner} budget")
@@ -209,6 +197,8 @@ class Calls:
             attempt.stage = Stage.SENT
             attempt.started_ms = self._elapsed_ms()
             self._watcher.attempt_sent(attempt)
+            if (slow_s := self._hedging.slow_s(attempt)) is not None:
+                self._ctx.after(slow_s, HedgeDue(attempt.id))
 
     def completed(self, completed: Completed) -> None:
         """An answer has come; with a schema it is validated, elsewhere when that may take long."""
@@ -265,40 +255,52 @@ class Calls:
             wanted.waiting = None
             self._attempt(wanted)
 
+    def hedge(self, ticket: str) -> None:
+        """An attempt is slow: another model is asked as well, once, if there is money for it."""
+        attempt = self._attempts.get(ticket)
+        if attempt is None or attempt.stage is not Stage.SENT or (wanted := attempt.wanted) is None:
+            return
+        call = another(wanted.call, wanted.ahead)
+        if wanted.hedged or call is None or not self._retries:
+            return
+        wanted.hedged = True
+        candidate = call.candidates[0]
+        most_nano = quote(call, candidate.model, wanted.cap).most_nano
+        held_nano = sum(other.held_nano for other in self._attempts.values())
+        if self._hedging.affords(call, most_nano, self.tally.spent_nano + held_nano):
+            self._retries -= 1
+            self._order_attempt(wanted, call, candidate, hedges=True)
+        else:
+            self._cannot_hedge(wanted)
+
     # --- attempts ---
 
     def _attempt(self, wanted: Wanted) -> None:
-        self._count += 1
         wanted.tries += 1
+        wanted.failed = None
+        self._order_attempt(wanted, wanted.call, wanted.ahead[0])
+
+    def _order_attempt(
+        self, wanted: Wanted, call: Call, candidate: Candidate, *, hedges: bool = False
+    ) -> None:
+        """Asks for the money for an attempt."""
+        self._count += 1
         wanted.attempts += 1
-        candidate = wanted.ahead[0]
-        quoted = quote(wanted.call, candidate.model, wanted.cap)
+        quoted = quote(call, candidate.model, wanted.cap)
         attempt = Attempt(
             f"{self._order.run}.{self._count}",
-            wanted.call,
+            call,
             candidate,
             wanted.attempts,
             wanted,
-            clamped=quoted.max_tokens < max_tokens(wanted.call, candidate.model),
+            clamped=quoted.max_tokens < max_tokens(call, candidate.model),
             started_ms=self._elapsed_ms(),
+            hedges=hedges,
         )
         self._attempts[attempt.id] = attempt
-        self._ctx.tell(
-            LEDGER,
-            Reserve(
-                self._ctx.address,
-                attempt.id,
-                self._order.run,
-                quoted.fixed_nano,
-                quoted.output_price,
-                quoted.max_tokens,
-                quoted.least_tokens,
-                self._deadline,
-                wanted.call.role,
-                candidate.model.id,
-                candidate.model.provider,
-            ),
-        )
+        me, deadline = self._ctx.address, self._deadline
+        asked = attempt.reservation(self._order.run, quoted, reply_to=me, deadline=deadline)
+        self._ctx.tell(LEDGER, asked)
 
     def _release(self, attempt: Attempt) -> None:
         del self._attempts[attempt.id]
@@ -321,6 +323,7 @@ class Calls:
         )
         del self._wanted[wanted.key]
         self._settle(attempt, record, steps=self._watcher.steps(wanted.key, outcome))
+        self._give_up(wanted)
         self._watcher.call_ended(wanted.key, outcome)
 
     def _failed(self, attempt: Attempt, failed: CallFailed) -> None:
@@ -341,6 +344,25 @@ class Calls:
         self._ctx.tell(LEDGER, Settle(self._order.run, record, text, steps))
         self._watcher.attempt_ended(record)
 
+    def _give_up(self, wanted: Wanted) -> None:
+        """Takes its attempts back; they are settled for what they cost."""
+        for attempt in self._attempts_at(wanted):
+            attempt.wanted = None
+            if attempt.stage is Stage.RESERVING:
+                self._release(attempt)
+            elif attempt.stage is Stage.CHECKING:
+                self._ctx.abort(attempt.id)
+            else:
+                self._ctx.tell(attempt.pool, CancelCall(attempt.id))
+
+    def _attempts_at(self, wanted: Wanted) -> list[Attempt]:
+        return [attempt for attempt in self._attempts.values() if attempt.wanted is wanted]
+
+    def _cannot_hedge(self, wanted: Wanted) -> None:
+        self.tally.remarks["hedge_unaffordable"] = None
+        if wanted.failed is not None:
+            self._go_on(wanted, *wanted.failed)
+
     def _elapsed_ms(self) -> float:
         return (self._ctx.now() - self.begun) * 1000
 
@@ -358,6 +380,16 @@ class Calls:
             return
         wanted.failures.append((attempt.model.id, f"{kind}: {detail}"))
         wanted.turned_away += kind == "overloaded"
+        if attempt.hedges:
+            first, *others = wanted.ahead
+            wanted.ahead = [first, *(c for c in others if c.model.id != attempt.model.id)]
+        else:
+            wanted.failed = kind, retry_after_s
+        if wanted.failed is not None and not self._attempts_at(wanted):
+            self._go_on(wanted, *wanted.failed)
+
+    def _go_on(self, wanted: Wanted, kind: CallErrorKind, retry_after_s: float | None) -> None:
+        """After this failure at the candidate in front."""
         if self._ctx.now() >= self._deadline:
             self._end(wanted, "deadline")
             return

@@ -24,7 +24,7 @@ from actors.addresses import LEDGER, is_pool
 from actors.attempt import Attempt
 from actors.base import ABSENT, Actor, Address, Context, Down, Message, Overloaded
 from actors.calls import Calls, RetryDue
-from actors.domain.admission import demand, share_out
+from actors.domain.admission import demand, kept_nano, share_out
 from actors.ending import Ending, budget_error, cancelled, cost_of, ending
 from actors.errors import (
     BudgetExceeded,
@@ -34,6 +34,7 @@ from actors.errors import (
     PlanError,
     RateLimited,
 )
+from actors.hedging import HedgeDue
 from actors.narrator import Narrator
 from actors.protocol import (
     Admit,
@@ -131,7 +132,14 @@ class Ended(Message, frozen=True, gc=False):
 
 
 _Received: TypeAlias = (
-    OrchestratorMessage | RetryDue | DeadlineReached | RoundTimeUp | GraceOver | EndOver | Ended
+    OrchestratorMessage
+    | RetryDue
+    | HedgeDue
+    | DeadlineReached
+    | RoundTimeUp
+    | GraceOver
+    | EndOver
+    | Ended
 )
 
 
@@ -207,6 +215,8 @@ class Orchestrator(Actor):
                 self._lost(message)
             case RetryDue():
                 self._calls.retry(message.key)
+            case HedgeDue():
+                self._calls.hedge(message.ticket)
             case RoundTimeUp():
                 self._expire(message)
             case DeadlineReached():
@@ -378,6 +388,8 @@ class Orchestrator(Actor):
         self._journal.is_open = True
         first, self._first = self._first, []
         calls = [start.call for start in first]
+        if self._order.hedge:
+            self._calls.keep(kept_nano(calls, self._finish))
         shares = share_out(admitted.granted_nano, calls, self._finish)
         for start, share in zip(first, shares, strict=True):
             self._calls.start(start.key, start.call, share)

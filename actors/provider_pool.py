@@ -238,6 +238,8 @@ class ProviderPool(Actor):
             else:
                 self._breaker.ended(message.ticket, self._ending(message.kind, lease), now)
             self._report.gauges.failed(lease.order.model.id, message.kind)
+            if message.kind == "cancelled":
+                self._report.gauges.given_up(lease.order.model.id, now - lease.sent_at)
             self._answer(lease, _failed(message, lease, now))
 
     def _ending(self, kind: CallErrorKind, lease: Lease) -> Ending:

@@ -95,7 +95,8 @@ class Router(Actor):
             return ModelState(model, why is None, why or "", None, None, retry_in_s)
         figures, told_at = self._figures[model.id]
         rate, latency_ms = faded(figures.failure_rate, now - told_at), figures.latency_ms or None
-        return ModelState(model, why is None, why or "", latency_ms, rate, retry_in_s)
+        slow_ms = figures.slow_ms or None
+        return ModelState(model, why is None, why or "", latency_ms, rate, retry_in_s, slow_ms)
 
     def _retry_in_s(self, provider: str, now: float) -> float | None:
         retry_at = self._vendors[provider].retry_at

@@ -87,6 +87,11 @@ def demand(calls: Sequence[Call], finish: Finish | None) -> Demand:
     )
 
 
+def kept_nano(calls: Sequence[Call], finish: Finish | None) -> int:
+    """What of the run's money is for its end, after these calls."""
+    return demand(calls, finish).want_nano - demand(calls, None).want_nano
+
+
 def share_out(granted_nano: int, calls: Sequence[Call], finish: Finish | None) -> list[Share]:
     """One share per call, such that all of them together stay within what is granted.
 

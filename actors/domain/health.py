@@ -6,12 +6,23 @@ whose request could not have succeeded anywhere.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
+from math import ceil
 
 from actors.protocol import CallErrorKind, ModelHealth
 
 STEP = 0.2
 """How far one call moves a mean."""
+
+KEPT = 64
+"""Latencies from which it is told what is slow."""
+
+LEAST_KEPT = 8
+"""With fewer nobody can say."""
+
+SLOW = 0.95
+"""The share of calls that take no longer than a slow one."""
 
 HALF_LIFE_S = 300.0
 """A failure rate that nothing confirms is half of it after so long."""
@@ -28,11 +39,28 @@ class Gauge:
     latency_ms: float = 0.0
     failure_rate: float = 0.0
     calls: int = 0
+    latest_ms: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
+
+    @property
+    def slow_ms(self) -> float:
+        """What few calls take longer than; 0 until there were enough."""
+        kept = sorted(self.latest_ms)
+        return kept[ceil(SLOW * len(kept)) - 1] if len(kept) >= LEAST_KEPT else 0.0
 
     def answered(self, latency_ms: float) -> None:
         known = self.latency_ms or latency_ms
         self.latency_ms = known + STEP * (latency_ms - known)
+        self.latest_ms.append(latency_ms)
         self._count(0.0)
+
+    def given_up(self, latency_ms: float) -> bool:
+        """Whether this says something: without the calls that are given up because they are slow,
+        fewer and fewer would seem to take long.
+        """
+        counts = bool(self.latest_ms) and latency_ms > max(self.slow_ms, self.latency_ms)
+        if counts:
+            self.latest_ms.append(latency_ms)
+        return counts
 
     def failed(self) -> None:
         self._count(1.0)
@@ -51,6 +79,11 @@ class Gauges:
 
     def answered(self, model: str, latency_s: float) -> None:
         self._gauge(model).answered(latency_s * 1000.0)
+
+    def given_up(self, model: str, latency_s: float) -> None:
+        """It had not answered by then."""
+        if model in self.models and self.models[model].given_up(latency_s * 1000.0):
+            self.moved[model] = None
 
     def failed(self, model: str, kind: CallErrorKind) -> None:
         if kind not in _SAYS_NOTHING:
@@ -80,4 +113,4 @@ def faded(failure_rate: float, age_s: float) -> float:
 
 
 def _figures(model: str, gauge: Gauge) -> ModelHealth:
-    return ModelHealth(model, gauge.latency_ms, gauge.failure_rate, gauge.calls)
+    return ModelHealth(model, gauge.latency_ms, gauge.failure_rate, gauge.calls, gauge.slow_ms)

@@ -63,13 +63,14 @@ class Place(NamedTuple):
     by_failure: float
     before: str
     after: str
+    slow_ms: float | None
 
     def candidate(self, cost: int | None, by_cost: float) -> Candidate:
-        model, _, expected_ms, by_weight, by_latency, by_failure, before, after = self
+        model, _, expected_ms, by_weight, by_latency, by_failure, before, after, slow_ms = self
         score = round(by_weight + by_cost + by_latency + by_failure, 9)
         said = "unknown" if cost is None else f"${usd(cost):.4f}"
         why = f"{before}{said} {by_cost:+.2f}{after}"
-        return Candidate(model, score, False, expected_ms, why)
+        return Candidate(model, score, False, expected_ms, why, slow_ms)
 
 
 class Scale:
@@ -143,4 +144,7 @@ def _place(state: ModelState, by_weight: float, by_latency: float, by_failure: f
     failures = "unknown" if rate is None else f"{rate:.0%}"
     before = f"weight {model.weight} {by_weight:+.2f}, cost "
     after = f", latency {latency} {by_latency:+.2f}, failures {failures} {by_failure:+.2f}"
-    return Place(model, price_of(model), ms, by_weight, by_latency, by_failure, before, after)
+    return Place(
+        *(model, price_of(model), ms, by_weight, by_latency, by_failure),
+        *(before, after, state.slow_ms),
+    )

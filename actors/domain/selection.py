@@ -139,7 +139,9 @@ def _named(eligible: Sequence[ModelState], named: Sequence[str]) -> Iterator[Can
     for name in dict.fromkeys(named):
         if name in by_id:
             state = by_id[name]
-            yield Candidate(state.model, 0.0, True, state.latency_ms, "named in the request")
+            yield Candidate(
+                state.model, 0.0, True, state.latency_ms, "named in the request", state.slow_ms
+            )
 
 
 def _last_resorts(ranked: Sequence[Candidate], wanted: SelectModels) -> Sequence[Candidate]:

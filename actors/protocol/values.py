@@ -102,13 +102,17 @@ class JudgeVerdict(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Candidate(Struct, frozen=True, gc=False, array_like=True):
-    """A model that may take a role.  Lower scores are better; `why` explains the place it has."""
+    """A model that may take a role.  Lower scores are better; `why` explains the place it has.
+
+    It takes `expected_ms` on the mean, and seldom longer than `slow_ms`, where that is known.
+    """
 
     model: Model
     score: float
     explicit: bool = False
     expected_ms: float | None = None
     why: str = ""
+    slow_ms: float | None = None
 
 
 RefusalCode: TypeAlias = Literal[

@@ -81,9 +81,10 @@ def answer(call: Call) -> Plan[Outcome]:
     (first,) = yield from ask(call)
     if isinstance(first, Unanswered) or not first.problems or call.schema is None:
         return first
-    author = tuple(c for c in call.candidates if c.model.id == first.model.id)
+    author = call.of(first.model.id)
     messages = prompts.repair(call.messages, first.text, first.problems, call.schema)
-    (second,) = yield from ask(replace(call, role="repair", messages=messages, candidates=author))
+    again = replace(call, role="repair", messages=messages, candidates=author, elsewhere=None)
+    (second,) = yield from ask(again)
     if isinstance(second, Answered) and not second.problems:
         return second
     return _unusable(first, second)

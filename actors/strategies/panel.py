@@ -115,7 +115,8 @@ def _filled(order: Order, judging: tuple[Candidate, ...] = ()) -> Plan[Panel]:
     eligible = tuple(c for c in chosen.ranked if c.model.id not in aside) or chosen.ranked
     absent = _absent(order, chosen)
     asked = panel(eligible, order.voters - len(absent), named)
-    return Panel(messages, _calls(order, messages, asked), eligible, absent)
+    filled = Panel(messages, _calls(order, messages, asked), eligible, absent)
+    return _hedged(order, filled) if order.hedge else filled
 
 
 def _named(order: Order) -> tuple[str, ...]:
@@ -128,6 +129,25 @@ def _calls(order: Order, messages: bytes, asked: Sequence[Candidate]) -> tuple[C
         voter_call(order, messages, candidate, place if seats[candidate.model.id] > 1 else None)
         for place, candidate in enumerate(asked)
     )
+
+
+def _hedged(order: Order, panel: Panel) -> Panel:
+    """Each seat with a model that may be asked too if its own is slow: one that has no seat, a
+    different one for each, or else another voter, as a repetition of its own.
+    """
+    spare, seats = panel.spare, len(panel.calls)
+
+    def hedged(place: int, call: Call) -> Call:
+        if place < len(spare):
+            return replace(call, elsewhere=voter_call(order, panel.messages, spare[place]))
+        others = (c.candidates[0] for c in panel.calls[place + 1 :] + panel.calls[:place])
+        other = next((c for c in others if c.model.id != call.candidates[0].model.id), None)
+        if other is None:
+            return call
+        again = voter_call(order, panel.messages, other, 2 * seats + place)
+        return replace(call, elsewhere=again)
+
+    return replace(panel, calls=tuple(hedged(*seat) for seat in enumerate(panel.calls)))
 
 
 def _finish(panel: Panel, candidates: tuple[Candidate, ...], most_tokens: int) -> Finish | None:

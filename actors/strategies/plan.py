@@ -77,6 +77,9 @@ class Call(Struct, frozen=True):
     `messages` and `parameters` are JSON.  `max_tokens` None is the default.  With a `schema`
     (JSON) the text is validated against it and `Answered.problems` says how it failed.  A `final`
     call writes the run's answer, unless something goes wrong: watchers may see it come.
+
+    Where slow calls may be hedged, `elsewhere` is the same for another model, and None leaves it to
+    the candidates.
     """
 
     role: Role
@@ -88,6 +91,12 @@ class Call(Struct, frozen=True):
     seed: int | None = None
     schema: bytes | None = None
     final: bool = False
+    elsewhere: Call | None = None
+
+    def of(self, model: str) -> tuple[Candidate, ...]:
+        """The candidate of this name, where it is one."""
+        others = self.elsewhere.candidates if self.elsewhere else ()
+        return tuple([c for c in (*self.candidates, *others) if c.model.id == model][:1])
 
 
 class Answered(Struct, frozen=True, tag=True, array_like=True):

@@ -54,8 +54,9 @@ class Heard(Struct, frozen=True):
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Everyone who was asked."""
-        return tuple(dict.fromkeys(seat.model for seat in (*self.seats, *self.failed)))
+        """Everyone who was asked, or answered in his stead."""
+        asked = [seat.model for seat in (*self.seats, *self.failed)]
+        return tuple(dict.fromkeys([*asked, *(answered.model.id for answered in self.answers)]))
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -135,7 +136,8 @@ def _substitutes(order: Order, panel: Panel, seats: Sequence[Seat]) -> Iterator[
     if order.on_partial != "refill":
         return
     for candidate in panel.spare:
-        yield voter_call(order, panel.messages, candidate)
+        if all(candidate.model.id != answered.model.id for answered in _answers(seats)):
+            yield voter_call(order, panel.messages, candidate)
     known = {c.model.id: c for c in (*(call.candidates[0] for call in panel.calls), *panel.spare)}
     again = cycle(tuple(dict.fromkeys(seat.model for seat in seats if seat.answered)))
     for place, model in zip(range(len(seats)), again, strict=False):

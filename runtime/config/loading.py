@@ -15,7 +15,6 @@ from runtime.config.builtin import from_environment, simulated_rows
 from runtime.config.checks import first_contradiction
 from runtime.config.settings import Config, ConfigFile, ModelRow, Provider
 from runtime.explain import misfit, unknown_field
-from runtime.frontends.wire.requests import PENDING
 from runtime.secret import Secret
 
 FILE_NAME = "planhub.toml"
@@ -62,9 +61,6 @@ def parse(data: dict[str, Any]) -> ConfigFile:
     """The file's content as settings, each value checked by itself."""
     if (stranger := unknown_field(data, ConfigFile)) is not None:
         raise ConfigError(f"unknown key: {stranger}")
-    for name in PENDING:
-        if isinstance(defaults := data.get("defaults"), dict) and name in defaults:
-            raise ConfigError(f"unknown key: defaults.{name}")
     if (sentence := misfit(data, ConfigFile)) is not None:
         raise ConfigError(sentence)
     return msgspec.convert(data, ConfigFile)

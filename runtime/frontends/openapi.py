@@ -10,7 +10,6 @@ from msgspec import Struct
 from actors.protocol import SecondLook
 from runtime.frontends.listing import JudgeEntry, ModelEntry
 from runtime.frontends.wire import DryRun, ErrorBody, PlanRequest, PlanResult
-from runtime.frontends.wire.requests import PENDING
 
 REF = "#/components/schemas/{name}"
 
@@ -246,8 +245,6 @@ def _schemas() -> dict[str, Any]:
     }
     for form in schemas["ChatMessage"]["properties"]["content"]["anyOf"]:
         form["minLength" if form["type"] == "string" else "minItems"] = 1
-    for option in PENDING:
-        del schemas["Orchestration"]["properties"][option]
     schemas["PlanResult"]["properties"]["response"] = {
         "oneOf": [{"$ref": REF.format(name=shape.__name__)} for shape in _RESPONSES]
     }

@@ -144,18 +144,6 @@ def test_modes(client: httpx.Client, mode: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("hedge", True),
-    ],
-)
-def test_options_that_do_not_exist_yet(client: httpx.Client, option: str, value: Any) -> None:
-    """Refused as unknown, never accepted and ignored; their defaults too."""
-    response = post(client, wanting(**{option: value}))
-    is_refused(response, 400, "unknown_field", f"unknown field: orchestration.{option}")
-
-
-@pytest.mark.parametrize(
     "schema",
     [5, [], "", "{", "5", {"type": "nope"}, {"$ref": "http://elsewhere/x"}, {"pattern": "("}],
 )

@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from actors.domain.health import LEAST_KEPT
 from runtime.frontends.wire import PlanResult
-from runtime.testing import Reply, judging
+from runtime.testing import RecordedCall, Reply, judging
 from tests.end_to_end.rig import (
     CLAUDE_LIGHT,
     GPT,
@@ -20,6 +21,7 @@ from tests.end_to_end.rig import (
     request,
     scripted_vendors,
     served,
+    until,
 )
 
 PANEL = [GPT, CLAUDE_LIGHT, GPT_LIGHT]
@@ -69,6 +71,34 @@ def test_a_straggler_is_not_waited_for(client: httpx.Client, vendors: Vendors) -
     statuses = {call["model"]: call["status"] for call in body["calls"]}
     assert statuses[GPT_LIGHT] == "cancelled"
     assert body["response"]["judge"] is not None
+
+
+# --- hedge ------------------------------------------------------------------------------------
+
+
+def test_a_slow_call_is_sent_once_more_elsewhere(client: httpx.Client, vendors: Vendors) -> None:
+    """Once it is known how long its model takes; what is slow is cancelled on its connection."""
+    vendors.answer(lambda call: Reply("quick"))
+    asked = {"primary_model_id": GPT_LIGHT}
+    for _ in range(LEAST_KEPT):
+        planned = client.post("/v1/plan", json=request(orchestration=asked))
+        assert planned.status_code == 200, planned.text
+
+    def slow(call: RecordedCall) -> Reply:
+        return Reply(fault="hang") if call.model == GPT_LIGHT else Reply("in its stead")
+
+    vendors.answer(slow)
+    known = until(lambda: hedged(client, asked))
+    assert [call["status"] for call in known["calls"]] == ["cancelled", "ok"]
+    assert known["calls"][0]["model"] == GPT_LIGHT
+    assert (known["status"], known["reasons"]) == ("complete", [])
+
+
+def hedged(client: httpx.Client, asked: dict[str, Any]) -> Any:
+    """The answer of a run that was hedged; None while the Router has not heard yet what is slow."""
+    body = request(orchestration={**asked, "hedge": True}, policy={"max_latency_ms": 1500})
+    response = client.post("/v1/plan", json=body)
+    return response.json() if response.status_code == 200 else None
 
 
 # --- decide -----------------------------------------------------------------------------------

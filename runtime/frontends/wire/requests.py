@@ -8,7 +8,6 @@ unknown fields, messages, iterations, mode, the rest.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Annotated, Any, Literal, NoReturn, TypeAlias
 
 import msgspec
@@ -159,7 +158,6 @@ def decode_map(body: bytes) -> PlanRequest:
 
 def _passed(request: PlanRequest) -> PlanRequest:
     """The request, after the checks that its types do not make."""
-    _refuse_pending(lambda name: getattr(request.wants, name))
     if request.request is None or not request.request.messages:
         raise BadRequest("messages required", code="messages_required")
     _check_texts(request.request.messages)
@@ -234,18 +232,6 @@ def _part_of(name: str) -> str:
     raise BadRequest(f"unknown field: {name}", code="unknown_field")
 
 
-PENDING: tuple[str, ...] = (
-    "hedge",
-)  # fmt: skip
-"""Options that nobody carries out yet: refused, never accepted and ignored."""
-
-
-def _refuse_pending(value_of: Callable[[str], Any]) -> None:
-    for name in PENDING:
-        if value_of(name) is not None:
-            raise BadRequest(f"unknown field: orchestration.{name}", code="unknown_field")
-
-
 def _check_open_values(request: PlanRequest) -> None:
     """What msgspec takes as it comes may still be too deep or too large to pass on."""
     if (asked := request.request) is not None:
@@ -268,7 +254,6 @@ def _check_texts(messages: list[ChatMessage]) -> None:
 def _complain(data: Any) -> NoReturn:
     if not isinstance(data, dict):
         raise BadRequest(f"body must be an object, got {show(data)}")
-    _refuse_pending(lambda name: _get(data, "orchestration", name))
     _complain_of_parts(data)
     if (path := unknown_field(data, PlanRequest)) is not None:
         raise BadRequest(f"unknown field: {path}", code="unknown_field")

@@ -181,6 +181,7 @@ def _order(draw: Random, number: int, at: float, limits: dict[str, int | None]) 
 def _options(draw: Random) -> dict[str, Any]:
     """What few requests ask for; drawn apart, so that one more changes nothing else."""
     return {
+        "hedge": draw.random() < 0.5,
         "second_look": draw.random() < 0.3,
         "judges": draw.choice([1, 1, 1, 2, 3, 5]),
         "rubric": draw.choice([(), (), ("it is short", 'it is "true"')]),

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from actors.domain.health import HALF_LIFE_S, Gauges, faded
+from actors.domain.health import HALF_LIFE_S, KEPT, LEAST_KEPT, Gauges, faded
 from actors.protocol import CallErrorKind, ModelHealth
 
 
@@ -58,3 +58,33 @@ def test_an_old_failure_rate_fades() -> None:
     assert faded(0.8, 0.0) == 0.8
     assert faded(0.8, HALF_LIFE_S) == pytest.approx(0.4)
     assert faded(0.8, -1.0) == 0.8
+
+
+def test_few_calls_take_longer_than_a_slow_one() -> None:
+    """Nineteen of twenty of the latest; nobody can say before there were some."""
+    gauges = Gauges()
+    for number in range(1, LEAST_KEPT):
+        gauges.answered("m", number / 10)
+    assert gauges.read()[0].slow_ms == 0.0
+    for number in range(LEAST_KEPT, 21):
+        gauges.answered("m", number / 10)
+    assert gauges.read()[0].slow_ms == pytest.approx(1900.0)
+    for _ in range(KEPT):
+        gauges.answered("m", 1.0)
+    assert gauges.read()[0].slow_ms == pytest.approx(1000.0)
+
+
+def test_calls_that_are_given_up_for_being_slow_stay_slow() -> None:
+    """Else what counts as slow would become ever less; one given up in time says nothing."""
+    gauges = Gauges()
+    for _ in range(19):
+        gauges.answered("m", 1.0)
+    gauges.read()
+    gauges.given_up("m", 0.9)
+    gauges.given_up("nobody", 9.0)
+    assert gauges.read() == ()
+    gauges.given_up("m", 3.0)
+    gauges.given_up("m", 3.0)
+    (figures,) = gauges.read()
+    assert (figures.slow_ms, figures.calls) == (3000.0, 19)
+    assert figures.latency_ms == pytest.approx(1000.0)

@@ -21,7 +21,6 @@ from actors.errors import (
     Unauthorized,
 )
 from runtime.frontends.http import create_app
-from runtime.frontends.wire.requests import PENDING
 from runtime.keys import ApiKey, Scope
 from runtime.runs import RunView
 from tests.runtime.frontends.fake_hub import ANSWER, FakeHub, body
@@ -393,4 +392,3 @@ def test_the_description_is_whole() -> None:
     )
     schema = document["components"]["schemas"]["Orchestration"]
     assert schema["additionalProperties"] is False
-    assert not {*PENDING} & schema["properties"].keys()

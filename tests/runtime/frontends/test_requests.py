@@ -151,16 +151,6 @@ def test_unknown_modes(mode: Any) -> None:
     assert refusal(body(orchestration={"mode": mode})) == expected
 
 
-@pytest.mark.parametrize(
-    "option",
-    ["hedge"],
-)
-def test_an_option_that_does_not_exist_is_never_ignored(option: str) -> None:
-    """Not even when it is given the value that would change nothing."""
-    expected = (400, "unknown_field", f"unknown field: orchestration.{option}")
-    assert refusal(body(orchestration={option: False})) == expected
-
-
 def test_faults_are_found_in_their_order() -> None:
     """Content type, JSON, unknown fields, messages, iterations, mode, the rest."""
     faults: dict[str, Any] = {
