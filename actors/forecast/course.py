@@ -179,7 +179,14 @@ class _Imagining:
 
     def _judged(self, about: Ballot | Reading) -> BallotBuilt | Verdict | RepairVerdict:
         if isinstance(about, Ballot):
-            paper = ballots.ballot(about.question, about.texts, about.seed, about.rubric)
+            paper = ballots.ballot(
+                about.question,
+                about.texts,
+                about.seed,
+                about.rubric,
+                turn=about.turn,
+                reverse=about.reverse,
+            )
             return BallotBuilt("", paper.messages, paper.schema, paper.labels, paper.order)
         if self._guess != "most":
             return Verdict("", 0, "")

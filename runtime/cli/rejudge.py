@@ -49,8 +49,12 @@ def rejudge(
     return FAILED if judged.choice is None else DONE
 
 
-def ask(hub: Planhub, judge: str, paper: ballots.Paper) -> Judged:
+def ask(
+    hub: Planhub, judge: str, paper: ballots.Paper, max_budget_usd: float | None = None
+) -> Judged:
     """Has `judge` read the ballot; a reply that is no verdict may be repaired once.
+
+    Both together cost no more than `max_budget_usd`, where that is given.
 
     Raises PlanError, and CommandFailed when another model answers in its place.
     """
@@ -60,6 +64,7 @@ def ask(hub: Planhub, judge: str, paper: ballots.Paper) -> Judged:
             msgspec.json.decode(messages),
             mode="planning",
             primary_model_id=judge,
+            max_budget_usd=_rest(max_budget_usd, cost),
             parameters={"temperature": 0, "max_tokens": JUDGE_TOKENS},
         )
         cost += nano_from_usd(result.cost.spent_usd)
@@ -74,6 +79,10 @@ def ask(hub: Planhub, judge: str, paper: ballots.Paper) -> Judged:
             continue
         return _judged(result.negotiated_model, choice, reason, cost, runs)
     return _judged(judge, None, f"its verdict cannot be read: {problem}", cost, runs)
+
+
+def _rest(budget_usd: float | None, spent_nano: int) -> float | None:
+    return None if budget_usd is None else in_usd(nano_from_usd(budget_usd) - spent_nano)
 
 
 def _judged(

@@ -55,7 +55,7 @@ def replay_run(id: str, *, judge: str | None, json: bool, config: Path | None) -
     run = found(database, id)
     recorded = journal.load(database, run)
     assert recorded is not None, "it was there a moment ago"
-    order = _replayable(run, recorded)
+    order = replayable(run, recorded)
     replayed = replay(order, recorded)
     if judge is not None:
         if replayed.ballot is None:
@@ -86,7 +86,7 @@ def _ballot(actions: list[Action]) -> Ballot | None:
     return next((about for about in consulted if isinstance(about, Ballot)), None)
 
 
-def _replayable(run: str, recorded: journal.Journal) -> Order:
+def replayable(run: str, recorded: journal.Journal) -> Order:
     """The order of a run that can be carried out again; raises CommandFailed."""
     order = recorded.order
     if order is None:

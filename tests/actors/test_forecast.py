@@ -161,3 +161,14 @@ def test_agreement_may_spare_the_rest(schema: bytes | None) -> None:
     told = foretold(order("vote", early_stop=True, schema=schema))
     assert roles(told.least) == ["voter"] * 2
     assert roles(told.expected) == [*["voter"] * 3, "judge"]
+
+
+def test_a_second_look_is_taken_at_most() -> None:
+    told = foretold(order("vote", second_look=True))
+    assert roles(told.expected).count("judge") == 1
+    assert roles(told.most).count("judge") == 2
+
+
+def test_a_jury_is_told_whole() -> None:
+    told = foretold(order("vote", judges=3))
+    assert roles(told.expected).count("judge") == 3
