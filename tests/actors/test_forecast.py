@@ -172,3 +172,15 @@ def test_a_second_look_is_taken_at_most() -> None:
 def test_a_jury_is_told_whole() -> None:
     told = foretold(order("vote", judges=3))
     assert roles(told.expected).count("judge") == 3
+
+
+def test_a_loop_that_may_end_early_is_told_with_both_ends() -> None:
+    told = foretold(order("adversarial", iterations=3, stop="converged"))
+    assert roles(told.least) == ["plan", "critique"]
+    assert roles(told.most).count("critique") == 3
+
+
+def test_keeping_the_best_is_paid_for() -> None:
+    plain, keeping = (foretold(order("refine", iterations=2, keep_best=k)) for k in (False, True))
+    assert "judge" not in roles(plain.expected)
+    assert roles(keeping.expected).count("judge") >= 1
