@@ -41,12 +41,15 @@ def _pygal() -> tuple[Any, Any]:
     """Imported late, for nothing else draws; and without the finder for map plugins that it leaves
     in Python's import system, which is of a kind that Python warns of.
     """
-    finders = list(sys.meta_path)
     import pygal  # type: ignore[import-untyped]
     from pygal.style import CleanStyle  # type: ignore[import-untyped]
 
-    sys.meta_path[:] = [finder for finder in sys.meta_path if finder in finders]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not _is_pygal_s(finder)]
     return pygal, CleanStyle
+
+
+def _is_pygal_s(finder: Any) -> bool:
+    return type(finder).__module__.partition(".")[0] == "pygal"
 
 
 def _without_scripts(root: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,9 @@ def test_the_picture_names_every_variant(tmp_path: Path) -> None:
     assert "v: 100%, 2.0 s" in svg
     assert "nobody" not in svg
     assert "<script" not in svg
+
+
+def test_drawing_leaves_the_import_system_as_it_should_be(tmp_path: Path) -> None:
+    draw(tmp_path / "worth.svg", [figures("v", [outcome(True)])])
+    assert version("planhub")
+    assert all(hasattr(finder, "find_spec") for finder in sys.meta_path)
