@@ -51,6 +51,8 @@ def effects(votes: int) -> Iterator[Effect]:
     yield mitigations.early_stop(votes, voters=5)
     yield mitigations.early_stop(votes, misjudges=0.2)
     yield mitigations.early_stop(votes, correlation=0.3)
+    yield mitigations.majority(votes, misjudges=0.05)
+    yield mitigations.majority(votes, misjudges=0.2)
     yield mitigations.converged(votes)
     yield mitigations.keep_best(votes)
     yield mitigations.keep_best(votes, misjudges=0.2)

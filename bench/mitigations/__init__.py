@@ -6,7 +6,7 @@ what differs is the mitigation's.
 
 from bench.mitigations.ballots import fencing, other_family, rotation, style, swaying
 from bench.mitigations.loops import converged, keep_best, plans
-from bench.mitigations.options import early_stop, jury, second_look
+from bench.mitigations.options import early_stop, jury, majority, second_look
 from bench.mitigations.trials import Effect, votes, winners
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "fencing",
     "jury",
     "keep_best",
+    "majority",
     "other_family",
     "plans",
     "rotation",

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from bench.mitigations.trials import SEED, WAVERING, Effect, effect, votes
 from runtime.testing.calibrated import Bias, Ended, Mind, World, minds
+from runtime.testing.calibrated.items import SCHEMA
 
 
 class Wrong(Struct, frozen=True):
@@ -82,3 +83,17 @@ def early_stop(
         f"right answers, {voters} voters, correlation {correlation}, judge errs in {misjudges:.0%}"
     )
     return effect("early_stop", measured, answered(), answered(early_stop=True))
+
+
+def majority(count: int, misjudges: float) -> Effect:
+    """Answers in form, decided by most of five voters, or by a judge that errs."""
+    bias = Bias(misjudges=misjudges, wavers=WAVERING)
+    found = minds(5, bias=bias, right=0.8)
+    world = World(found, SEED)
+
+    def answered(**order: Any) -> tuple[list[bool], list[Ended]]:
+        ended = votes(found, count, form="terse", voters=5, schema=SCHEMA, **order)
+        return [world.worth(n, one.text, "terse") == 1 for n, one in enumerate(ended)], ended
+
+    measured = f"right answers in form, 5 voters, judge errs in {misjudges:.0%}"
+    return effect("decide: majority", measured, answered(), answered(decide="majority"))

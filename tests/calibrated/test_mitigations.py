@@ -72,6 +72,14 @@ def test_stopping_early_saves_calls_and_no_right_answers() -> None:
     assert found.calls_with < 2.5
 
 
+def test_a_majority_is_right_more_often_than_a_judge_that_errs() -> None:
+    """And costs a call less."""
+    found = mitigations.majority(200, misjudges=0.2)
+    more = difference(found.without, found.with_it)
+    assert more.value - more.reach > 0
+    assert (found.calls_without, found.calls_with) == (6, 5)
+
+
 def test_a_loop_that_ends_when_it_has_converged_saves_rounds() -> None:
     """And returns no fewer plans that lack nothing."""
     found = mitigations.converged(100)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from actors.domain.ballots import ballot
-from runtime.testing.calibrated import ATTACKS, Attack, Bias, World, minds, question
+from runtime.testing.calibrated import ATTACKS, Attack, Bias, Form, World, minds, question
 from runtime.testing.calibrated.attacks import with_attack
+from runtime.testing.calibrated.items import SCHEMA
 from runtime.testing.calibrated.reading import ballot_in
 
 ITEMS = 400
@@ -39,10 +40,16 @@ def test_authors_are_right_together_as_often_as_they_are_made_to_be(correlation:
     assert (both - mean**2) / (mean - mean**2) == pytest.approx(correlation, abs=0.12)
 
 
-def test_a_judge_without_faults_finds_a_right_answer_wherever_there_is_one() -> None:
+@pytest.mark.parametrize(
+    ("form", "schema"), [("explained", None), ("terse", None), ("terse", SCHEMA)]
+)
+def test_a_judge_without_faults_finds_a_right_answer_wherever_there_is_one(
+    form: Form, schema: bytes | None
+) -> None:
+    """In whichever form it stands on the ballot."""
     world = World(minds(3, right=0.4), seed=5)
-    for number in range(100):
-        ended = world.plan("vote", question(number))
+    for number in range(60):
+        ended = world.plan("vote", question(number, form), schema=schema)
         contents = [one["content"] for one in ended.body["response"]["responses"]]
         best = max(world.worth(number, content) for content in contents)
         assert world.worth(number, ended.text) == best

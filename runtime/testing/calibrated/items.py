@@ -21,6 +21,11 @@ Form: TypeAlias = Literal["explained", "terse", "plan"]
 VALUES = tuple(str(value) for value in range(10, 20))
 POINTS = tuple(range(1, 13))
 NEEDED = 8
+SCHEMA = (
+    b'{"type":"object","properties":{"value":{"type":"string"}},"required":["value"],'
+    b'"additionalProperties":false}'
+)
+"""The form of an answer to a question, for whoever wants it in form."""
 
 _ASKED = {
     "explained": "Question {number}: which value is right? Explain, then answer.",
@@ -29,6 +34,7 @@ _ASKED = {
 }
 _NUMBER = re.compile(r"(Question|Task) (\d+): ")
 _ANSWER = re.compile(r"^Answer: (\w+)$", re.MULTILINE)
+_IN_FORM = re.compile(r'^\{"value":"(\w+)"\}$', re.MULTILINE)
 _HAS = re.compile(r"^- Point (\d+) is done\.$", re.MULTILINE)
 
 
@@ -64,10 +70,15 @@ def needed_points(seed: int, number: int) -> frozenset[int]:
 
 def value_in(text: str) -> str:
     """The value that a text answers; empty where it answers none."""
-    found = _ANSWER.findall(text)
+    found = _ANSWER.findall(text) or _IN_FORM.findall(text)
     if found:
         return str(found[-1])
     return text.strip() if text.strip() in VALUES else ""
+
+
+def in_form(text: str) -> str:
+    """The answer in a text as :data:`SCHEMA` wants it."""
+    return msgspec.json.encode({"value": value_in(text)}).decode()
 
 
 def points_in(text: str) -> frozenset[int]:

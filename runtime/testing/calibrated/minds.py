@@ -11,7 +11,7 @@ from actors.domain.model import Model, Price, Usage
 from actors.protocol import Complete
 from runtime.testing.calibrated.authors import Author, answer, improved
 from runtime.testing.calibrated.critics import Critic, critique
-from runtime.testing.calibrated.items import Form, asked_in, value_in
+from runtime.testing.calibrated.items import Form, asked_in, in_form, value_in
 from runtime.testing.calibrated.judging import Bias, Judge
 from runtime.testing.calibrated.reading import ballot_in
 
@@ -44,7 +44,8 @@ class Mind(Struct, frozen=True):
             return judge.verdict(ballot, order.messages)
         earlier = next((t["content"] for t in turns[::-1] if t["role"] == "assistant"), None)
         if earlier is None:
-            return answer(self.author, seed, name, number, form, order.seed)
+            text = answer(self.author, seed, name, number, form, order.seed)
+            return text if order.schema is None else in_form(text)
         if '"severity"' in said[-1]:
             return critique(self.critic, seed, name, number, earlier)
         return self._again(seed, number, form, earlier, said[-1])
