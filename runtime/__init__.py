@@ -9,6 +9,7 @@
 - `storage`: the books and the journal; `validation`: schemas that may take long.
 - `client`: planhub from another process, over the socket.
 - `frontends`, `cli`, `keys`, `config`: who may ask, for what, and with which settings.
+- `foretelling`: dry runs; `evaluation`: what ways of asking are worth.
 - `testing`: a scripted vendor, for your tests and ours.
 """
 
