@@ -63,7 +63,8 @@ def cost(call: Call, guess: Guess, input_tokens: int = 0) -> int | None:
 
 
 def _dearest(call: Call) -> int | None:
-    models = [candidate.model for candidate in call.candidates]
+    elsewhere = call.elsewhere.candidates if call.elsewhere else ()
+    models = [candidate.model for candidate in (*call.candidates, *elsewhere)]
     if any(price_of(model) is None for model in models):
         return None
     return max(quote(call, model).most_nano for model in models)

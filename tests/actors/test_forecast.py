@@ -46,6 +46,7 @@ def roles(course: Course) -> list[str]:
         (order("adversarial", iterations=2), ["plan", *["critique", "refine"] * 2]),
         (order("vote", voters=4), [*["voter"] * 4, "judge"]),
         (order("vote", voters=1), ["voter"]),
+        (order("vote", schema=SCHEMA, decide="majority"), ["voter"] * 3),
         (order("fuse", voters=2), ["voter", "voter", "fuse"]),
     ],
 )
@@ -184,3 +185,13 @@ def test_keeping_the_best_is_paid_for() -> None:
     plain, keeping = (foretold(order("refine", iterations=2, keep_best=k)) for k in (False, True))
     assert "judge" not in roles(plain.expected)
     assert roles(keeping.expected).count("judge") >= 1
+
+
+def test_a_hedge_may_go_to_a_dearer_model() -> None:
+    """The most that a vote costs has room for it, wherever it is made."""
+    asked = order("vote", voter_models=("light", "light"), voters=2)
+    most, hedged = (foretold(replace(asked, hedge=hedge)).most for hedge in (False, True))
+    voters = [call.cost_nano for call in most.calls if call.call.role == "voter"]
+    dearer = [call.cost_nano for call in hedged.calls if call.call.role == "voter"]
+    assert all(2 * one < other for one, other in zip(voters, dearer, strict=True) if one and other)
+    assert None not in dearer
