@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from shutil import copy
 from typing import Any
 
 import pytest
 
-from tests.end_to_end.shell import Shell
+from tests.end_to_end.rig import until
+from tests.end_to_end.shell import WITHIN_S, Shell
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "questions.jsonl"
 
@@ -85,3 +87,26 @@ def test_its_help_teaches(folder: Path) -> None:
     said = Shell(folder).run("evaluate", "--help").stdout
     for words in ("reference", "contains", "checker", "without a shell", "95 %", "--judge"):
         assert words in said
+
+
+def test_an_interrupted_evaluation_goes_on(folder: Path) -> None:
+    """What had ended is there; what had begun is carried on under its name."""
+    shell = Shell(folder)
+    ways = ("evaluate", "questions.jsonl", "--max-budget-usd", "20", "--mode", "refine")
+    kept = folder / "questions.results.jsonl"
+    with shell.begin(*ways) as process:
+        until(lambda: kept.exists() and kept.read_bytes().count(b'"outcome"') >= 2)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WITHIN_S) == 130
+    before = _outcomes(kept)
+    assert 2 <= len(before) < 10
+    told = evaluated(folder, "--max-budget-usd", "20", "--mode", "refine")
+    after = _outcomes(kept)
+    assert after[: len(before)] == before
+    assert len(after) == told["variants"][0]["graded"] == 10
+    spent = json.loads(shell.run("ledger", "--json").stdout)["rows"]
+    assert sum(row["spent_usd"] for row in spent) == pytest.approx(told["spent_usd"])
+
+
+def _outcomes(path: Path) -> list[bytes]:
+    return [line for line in path.read_bytes().splitlines() if b'"outcome"' in line]
