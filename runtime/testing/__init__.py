@@ -7,6 +7,9 @@
 
 It is a real HTTP server on the loopback interface, in a thread of its own, and as strict about
 requests as the vendors are.
+
+:mod:`runtime.testing.simulation` tries all actors with every kind of fault,
+:mod:`runtime.testing.calibrated` what their verdicts are worth.
 """
 
 from runtime.testing.scripts import Reply, Script, echo, judging

@@ -109,7 +109,13 @@ def test_nothing_that_a_candidate_says_reaches_the_judge_as_an_instruction(attac
         assert sorted(one.label for one in shown.candidates) == sorted(paper.labels)
 
 
-OPTIONS: dict[str, Any] = {"second_look": True, "early_stop": True, "wait": "quorum"}
+OPTIONS: dict[str, Any] = {
+    "second_look": True,
+    "early_stop": True,
+    "wait": "quorum",
+    "stop": "converged",
+    "keep_best": True,
+}
 
 
 def bodies(seed: int) -> bytes:
