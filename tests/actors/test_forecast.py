@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from actors.domain.model import Model, Price
 from actors.errors import BudgetExceeded, DeadlineExceeded, NoEligibleModel, UnpricedModel
 from actors.forecast import Course, Forecast, forecast
 from actors.protocol import ModelState, Order
+from actors.strategies import STRATEGIES
 from tests.actors.strategies.driver import order
 
 NANO_PER_TOKEN = 1_000
@@ -195,3 +198,37 @@ def test_a_hedge_may_go_to_a_dearer_model() -> None:
     dearer = [call.cost_nano for call in hedged.calls if call.call.role == "voter"]
     assert all(2 * one < other for one, other in zip(voters, dearer, strict=True) if one and other)
     assert None not in dearer
+
+
+ANY_ORDER = st.fixed_dictionaries(
+    {
+        "mode": st.sampled_from(sorted(STRATEGIES)),
+        "iterations": st.integers(1, 3),
+        "voters": st.integers(1, 6),
+        "schema": st.sampled_from([None, SCHEMA, b'{"type": "integer"}', b"{}"]),
+        "plan_only": st.booleans(),
+        "early_stop": st.booleans(),
+        "second_look": st.booleans(),
+        "judges": st.integers(1, 5),
+        "decide": st.sampled_from(["judge", "majority"]),
+        "rubric": st.sampled_from([(), ("It is short",)]),
+        "wait": st.sampled_from(["all", "quorum"]),
+        "stop": st.sampled_from(["never", "converged"]),
+        "keep_best": st.booleans(),
+        "on_partial": st.sampled_from(["accept", "refill", "fail"]),
+        "limit_nano": st.sampled_from([None, 0, 10**7, 10**8, 10**9]),
+    }
+)
+
+
+@given(ANY_ORDER)
+def test_whatever_is_asked_can_be_foretold(fields: dict[str, Any]) -> None:
+    """With an end, without a defect; and a variant that is named goes through."""
+    assume(fields["decide"] == "judge" or fields["schema"] is not None)
+    limit = fields["limit_nano"]
+    asked = order(limited=limit is not None, **fields)
+    told = foretold(asked, limit)
+    assert (told.least.cost_nano or 0) <= (told.most.cost_nano or 0)
+    assert len(told.least.calls) <= len(told.most.calls)
+    if told.cheapest is not None:
+        assert foretold(replace(asked, **told.cheapest.changes), limit).refused is None
