@@ -12,7 +12,8 @@ To read in this order:
 - `answering`, `criticism`, `panel`, `voters`, `judging`: what the modes share, as plans of their
   own, used with `yield from`.
 - `plan`: the three things a plan may yield; `enough`: the rules by which a round closes.
-- `run`, `actions`: how a plan is carried out, purely; the Orchestrator performs what it says.
+- `run`, `rounds`, `actions`: how a plan is carried out, purely; the Orchestrator performs what it
+  says.
 
 A new mode is a file with one such function, a line in :data:`STRATEGIES` and one in
 :data:`VERSIONS`.

@@ -27,12 +27,11 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from actors.errors import PlanError
-from actors.protocol import BallotBuilt, JudgeVerdict, RepairVerdict, Role, Validated
+from actors.protocol import BallotBuilt, JudgeVerdict, RepairVerdict, Validated
 from actors.strategies.actions import (
     Action,
     Announce,
@@ -48,19 +47,16 @@ from actors.strategies.actions import (
     StartCall,
     StrategyFailed,
 )
-from actors.strategies.enough import answers, is_enough
+from actors.strategies.enough import answers
 from actors.strategies.plan import (
-    AllIn,
     Ballot,
     Call,
     Check,
     Choose,
     Chosen,
     Consult,
-    Enough,
     Note,
     Plan,
-    Quorum,
     Reading,
     Result,
     Round,
@@ -68,97 +64,27 @@ from actors.strategies.plan import (
     UnansweredKind,
     Watched,
 )
-
-_Startable: TypeAlias = Call | Choose | Ballot | Reading | Check
-
-
-class _Waits:
-    """Stands where an answer will be."""
-
-
-_WAITS = _Waits()
-
-
-@dataclass(eq=False, slots=True)
-class _Carried:
-    """A plan being carried out, so many rounds deep; `place` is None for the run's own."""
-
-    steps: Plan[Any]
-    place: _Place | None
-    depth: int = 0
-
-
-@dataclass(eq=False, slots=True)
-class _Open:
-    """A round that has begun, with as many branches `running` as have no result yet.
-
-    While it is `opening` it starts its branches and cannot close.
-    """
-
-    key: int
-    plan: _Carried
-    enough: Enough
-    grace: Quorum | None
-    results: list[Any]
-    announced: bool
-    running: int
-    opening: bool = True
-    role: Role | None = None
-    stopped: UnansweredKind | None = None
-
-    def put(self, index: int, result: object) -> None:
-        """The result of a branch; _WAITS for one that has begun to run."""
-        if result is not _WAITS:
-            self.results[index] = result
-            self.running -= 1
-
-    @property
-    def may_close(self) -> bool:
-        if self.opening or not self.running:
-            return not self.opening
-        if isinstance(self.enough, AllIn):
-            return False
-        return self._have(self.enough)
-
-    def gives_grace(self) -> bool:
-        """Whether its grace begins now; it begins once."""
-        if self.grace is None or self.opening or not self._have(self.grace):
-            return False
-        self.grace = None
-        return True
-
-    def _have(self, rule: Enough) -> bool:
-        ended = [result for result in self.results if result is not _WAITS]
-        return is_enough(rule, ended, len(self.results))
-
-
-@dataclass(eq=False, slots=True)
-class _Place:
-    """A branch of a round."""
-
-    round: _Open
-    index: int
-
-
-class _Asked(NamedTuple):
-    """What was started: a call, for its place in a round; a question, for the plan that asks."""
-
-    step: _Startable
-    to: _Place | _Carried
-
-    @property
-    def place(self) -> _Place | None:
-        return self.to.place if isinstance(self.to, _Carried) else self.to
+from actors.strategies.rounds import (
+    WAITS,
+    Asked,
+    Carried,
+    Opened,
+    Place,
+    Startable,
+    Waits,
+    is_within,
+    rounds_above,
+)
 
 
 class Run:
     """One plan, carried out by one owner; not to be shared."""
 
     def __init__(self, plan: Plan[Result]) -> None:
-        self._plan = _Carried(plan, None)
+        self._plan = Carried(plan, None)
         self._live = [self._plan]
-        self._asked: dict[int, _Asked] = {}
-        self._rounds: dict[int, _Open] = {}
+        self._asked: dict[int, Asked] = {}
+        self._rounds: dict[int, Opened] = {}
         self._actions: list[Action] = []
         self._last_key = 0
         self._stopped: UnansweredKind | None = None
@@ -203,9 +129,9 @@ class Run:
 
     # --- what the plan says ---
 
-    def _advance(self, plan: _Carried, answer: Any) -> None:
+    def _advance(self, plan: Carried, answer: Any) -> None:
         """Sends a plan its answer, and the next, until it waits for something or has ended."""
-        while answer is not _WAITS:
+        while answer is not WAITS:
             try:
                 step = _next_step(plan.steps, answer)
             except StopIteration as end:
@@ -213,13 +139,13 @@ class Run:
                 return
             answer = self._take(plan, step)
 
-    def _take(self, plan: _Carried, step: object) -> Any:
+    def _take(self, plan: Carried, step: object) -> Any:
         """Begins what a plan has yielded; gives the answer where there is one at once."""
         match step:
             case Round():
                 return self._open(plan, step)
             case Choose() | Check():
-                return self._ask(_Asked(step, plan))
+                return self._ask(Asked(step, plan))
             case Consult(about=Note() as note):
                 self._actions.append(Announce(note))
                 return None
@@ -227,11 +153,11 @@ class Run:
                 self.verdicts.append(verdict)
                 return None
             case Consult(about=Ballot() | Reading() as about):
-                return self._ask(_Asked(about, plan))
+                return self._ask(Asked(about, plan))
             case _:
                 raise StrategyFailed(f"a plan yielded {step!r}, which is no step")
 
-    def _returned(self, plan: _Carried, result: Any) -> None:
+    def _returned(self, plan: Carried, result: Any) -> None:
         self._live.remove(plan)
         if plan.place is None:
             self._end(Done(result))
@@ -240,53 +166,53 @@ class Run:
 
     # --- questions and calls ---
 
-    def _ask(self, asked: _Asked) -> Any:
+    def _ask(self, asked: Asked) -> Any:
         if (kind := self._stopped_at(asked.place)) is not None:
             return _instead_of(asked.step, kind)
         key = self._key()
         self._asked[key] = asked
         self._actions.append(_start(key, asked.step))
-        return _WAITS
+        return WAITS
 
-    def _answer(self, asked: _Asked, answer: Any) -> None:
-        if isinstance(asked.to, _Carried):
+    def _answer(self, asked: Asked, answer: Any) -> None:
+        if isinstance(asked.to, Carried):
             self._advance(asked.to, answer)
         else:
             self._settle(asked.to, answer)
 
     # --- rounds ---
 
-    def _open(self, plan: _Carried, step: Round) -> Any:
+    def _open(self, plan: Carried, step: Round) -> Any:
         """Starts every branch.  A round without any, or with enough already, is over at once."""
         announced = bool(step.branches) and self._stopped_at(plan.place) is None
         calls = len(step.branches)
-        results = [_WAITS] * calls
-        opened = _Open(self._key(), plan, step.enough, step.grace, results, announced, calls)
+        results = [WAITS] * calls
+        opened = Opened(self._key(), plan, step.enough, step.grace, results, announced, calls)
         self._rounds[opened.key] = opened
         if announced:
             opening = OpenRound(opened.key, calls, step.leave_s, step.finish, plan.depth)
             self._actions.append(opening)
         for index, branch in enumerate(step.branches):
-            self._branch(_Place(opened, index), branch)
+            self._branch(Place(opened, index), branch)
         opened.opening = False
         return self._close(opened) if opened.may_close else self._wait(opened)
 
-    def _wait(self, round: _Open) -> _Waits:
+    def _wait(self, round: Opened) -> Waits:
         if round.gives_grace():
             self._actions.append(Grace(round.key))
-        return _WAITS
+        return WAITS
 
-    def _branch(self, place: _Place, branch: Call | Plan[Any]) -> None:
+    def _branch(self, place: Place, branch: Call | Plan[Any]) -> None:
         if isinstance(branch, Call):
-            for above in _rounds_above(place):
+            for above in rounds_above(place):
                 above.role = above.role or branch.role
-            place.round.put(place.index, self._ask(_Asked(branch, place)))
+            place.round.put(place.index, self._ask(Asked(branch, place)))
             return
-        carried = _Carried(branch, place, place.round.plan.depth + 1)
+        carried = Carried(branch, place, place.round.plan.depth + 1)
         self._live.append(carried)
         self._advance(carried, None)
 
-    def _settle(self, place: _Place, result: Any) -> None:
+    def _settle(self, place: Place, result: Any) -> None:
         round = place.round
         round.put(place.index, result)
         if round.may_close:
@@ -294,12 +220,12 @@ class Run:
         else:
             self._wait(round)
 
-    def _close(self, round: _Open) -> tuple[Any, ...]:
+    def _close(self, round: Opened) -> tuple[Any, ...]:
         """Gives up the branches still running and hands the results over."""
         if round.running:
             self._drop(round)
             cancelled = Unanswered("cancelled")
-            round.results = [cancelled if r is _WAITS else r for r in round.results]
+            round.results = [cancelled if r is WAITS else r for r in round.results]
         del self._rounds[round.key]
         if round.announced:
             answered = sum(map(answers, round.results))
@@ -310,7 +236,7 @@ class Run:
 
     # --- ends ---
 
-    def _stop(self, kind: UnansweredKind, scope: _Open | None) -> None:
+    def _stop(self, kind: UnansweredKind, scope: Opened | None) -> None:
         """Answers all that is outstanding in `scope`, and what that leads to, by `kind`."""
         while (key := next(self._keys_in(scope), None)) is not None:
             asked = self._asked.pop(key)
@@ -318,23 +244,23 @@ class Run:
                 self._actions.append(CancelCall(key))
             self._answer(asked, _instead_of(asked.step, kind))
 
-    def _stopped_at(self, place: _Place | None) -> UnansweredKind | None:
+    def _stopped_at(self, place: Place | None) -> UnansweredKind | None:
         if self._stopped is not None:
             return self._stopped
-        for round in _rounds_above(place):
+        for round in rounds_above(place):
             if round.stopped is not None:
                 return round.stopped
         return None
 
-    def _drop(self, scope: _Open | None) -> None:
+    def _drop(self, scope: Opened | None) -> None:
         """Forgets all that is outstanding in `scope`, and the plans that wait for it."""
         for key in list(self._keys_in(scope)):
             if isinstance(self._asked.pop(key).step, Call):
                 self._actions.append(CancelCall(key))
-        for plan in [plan for plan in self._live if _is_within(plan.place, scope)]:
+        for plan in [plan for plan in self._live if is_within(plan.place, scope)]:
             self._live.remove(plan)
             plan.steps.close()
-        for round in [r for r in self._rounds.values() if _is_within(r.plan.place, scope)]:
+        for round in [r for r in self._rounds.values() if is_within(r.plan.place, scope)]:
             del self._rounds[round.key]
 
     def _end(self, action: Done | Died) -> None:
@@ -360,8 +286,8 @@ class Run:
         self._last_key += 1
         return self._last_key
 
-    def _keys_in(self, scope: _Open | None) -> Iterator[int]:
-        return (key for key, asked in self._asked.items() if _is_within(asked.place, scope))
+    def _keys_in(self, scope: Opened | None) -> Iterator[int]:
+        return (key for key, asked in self._asked.items() if is_within(asked.place, scope))
 
 
 def _next_step(steps: Plan[Any], answer: Any) -> object:
@@ -373,7 +299,7 @@ def _next_step(steps: Plan[Any], answer: Any) -> object:
         raise StrategyFailed(f"{type(error).__name__}: {error}") from error
 
 
-def _start(key: int, step: _Startable) -> Action:
+def _start(key: int, step: Startable) -> Action:
     match step:
         case Call():
             return StartCall(key, step)
@@ -386,7 +312,7 @@ def _start(key: int, step: _Startable) -> Action:
 
 
 def _instead_of(
-    step: _Startable, kind: UnansweredKind
+    step: Startable, kind: UnansweredKind
 ) -> Unanswered | Chosen | BallotBuilt | RepairVerdict | Validated:
     """The answer to what is not asked any more.  An empty ballot is sent to nobody, nor is a
     verdict repaired; what is not checked counts as invalid.
@@ -402,17 +328,3 @@ def _instead_of(
             return RepairVerdict("", b"[]", kind)
         case Check():
             return Validated("", (f"it was not checked: {kind}",))
-
-
-def _rounds_above(place: _Place | None) -> Sequence[_Open]:
-    """The round of a place, the round that one is a branch of, and so on."""
-    if place is None:
-        return ()
-    above = [place.round]
-    while (place := place.round.plan.place) is not None:
-        above.append(place.round)
-    return above
-
-
-def _is_within(place: _Place | None, scope: _Open | None) -> bool:
-    return scope is None or any(round is scope for round in _rounds_above(place))
