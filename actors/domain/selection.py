@@ -21,6 +21,9 @@ from actors.protocol import Candidate, ModelState, Profile, Refusal, RefusalCode
 SHORT_PAUSE_S = 30.0
 """A vendor that asks for no more than that is waited for, where there is no other."""
 
+SPREAD_WEIGHTS = 3
+"""How much weaker than the strongest a model may be, to be preferred for its vendor's sake."""
+
 HEADROOM_PERCENT = 15
 """Added to an estimate of input tokens before it is held against a context size."""
 
@@ -104,7 +107,8 @@ def panel(
     ranked: Sequence[Candidate], voters: int, named: Sequence[str] = ()
 ) -> tuple[Candidate, ...]:
     """Exactly `voters` of `ranked`: the named ones in their order, repeats included, then the
-    best of each vendor that has none yet, then the best of the rest.
+    best of each vendor that has none yet, among those nearly as strong as the strongest, then the
+    best of the rest.
 
     Where there are fewer models than voters they repeat, best first.  A name that is not ranked
     is passed over.  Empty when nobody is ranked.
@@ -162,13 +166,19 @@ def _last_resorts(ranked: Sequence[Candidate], wanted: SelectModels) -> Sequence
 
 
 def _spread(ranked: Sequence[Candidate], vendors: set[str]) -> list[Candidate]:
-    """The same candidates, the best of each vendor that is not among `vendors` in front."""
+    """The same candidates, the best of each vendor that is not among `vendors` in front, but none
+    that is much weaker than the strongest: another view is worth less than a good one.
+    """
     used = set(vendors)
+    floor = max((c.model.weight for c in ranked), default=0) - SPREAD_WEIGHTS
     front: list[Candidate] = []
     rest: list[Candidate] = []
     for candidate in ranked:
-        (rest if candidate.model.provider in used else front).append(candidate)
-        used.add(candidate.model.provider)
+        if candidate.model.provider in used or candidate.model.weight < floor:
+            rest.append(candidate)
+        else:
+            front.append(candidate)
+            used.add(candidate.model.provider)
     return front + rest
 
 

@@ -17,7 +17,7 @@ from actors.strategies.panel import Panel, seated
 from actors.strategies.plan import Plan, Result
 from actors.strategies.voters import Heard, heard
 
-VERSION = "1"
+VERSION = "2"
 
 
 def vote(order: Order) -> Plan[Result]:

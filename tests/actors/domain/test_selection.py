@@ -182,6 +182,15 @@ def test_a_panel_is_the_named_then_the_best_of_each_vendor(
     assert seats(panel(RANKED, voters, named)) == expected
 
 
+def test_a_weak_model_is_not_preferred_for_its_vendors_sake() -> None:
+    """One a little weaker is; a much weaker one waits for its place."""
+    strong = [Candidate(model(f"x{n}", 9, provider="x"), float(n)) for n in (1, 2)]
+    near = Candidate(model("y", 6, provider="y"), 3.0)
+    weak = Candidate(model("z", 5, provider="z"), 4.0)
+    assert seats(panel([*strong, near, weak], 3)) == ["x1", "y", "x2"]
+    assert seats(panel([*strong, weak], 3)) == ["x1", "x2", "z"]
+
+
 def test_one_model_fills_a_panel_alone() -> None:
     """A request has the voters it asked for."""
     assert seats(panel(candidates("x/x1"), 3)) == ["x1"] * 3
