@@ -9,7 +9,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.domain.text import normalised, visible
+from actors.domain.agreement import ballot
+from actors.domain.text import visible
 from actors.strategies.answering import shortfall
 from actors.strategies.judging.asking import Case, Read
 from actors.strategies.plan import Answered, Unanswered
@@ -71,8 +72,12 @@ def _without_judge(
 
 
 def by_rule(answers: Sequence[Answered]) -> tuple[int, str]:
-    """The answer that most of them agree on, else that of the heaviest model; and why."""
-    said = [normalised(visible(answered.text)) for answered in answers]
+    """The answer that most of them agree on, else that of the heaviest model; and why.
+
+    Short answers agree when they say the same, long ones when they are the same.
+    """
+    texts = [visible(answered.text).strip() for answered in answers]
+    said = [ballot(text, None) or text for text in texts]
     common, times = Counter(said).most_common(1)[0]
     if 2 * times > len(said):
         return said.index(common), f"chosen because {times} of {len(said)} answers agree"

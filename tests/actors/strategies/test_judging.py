@@ -193,7 +193,7 @@ def test_a_run_cancelled_at_the_judge_is_cancelled() -> None:
     ("texts", "chosen", "why"),
     [
         (["42", "Forty", " 42. "], 0, "2 of 3 answers agree"),
-        (["no", "Yes!", "yes"], 1, "2 of 3 answers agree"),
+        (["no", "Yes.", "yes"], 1, "2 of 3 answers agree"),
         (["x", "y", "z"], 1, "highest model weight, 9"),
         (["x", "x", "y", "y"], 1, "highest model weight, 9"),
     ],
@@ -205,3 +205,12 @@ def test_the_rule_is_agreement_else_weight(texts: list[str], chosen: int, why: s
     index, reason = by_rule(answers)
     assert index == chosen
     assert why in reason
+
+
+def test_the_rule_tells_numbers_and_names_apart() -> None:
+    """A sign or a symbol is part of what is said; quotes and a full stop are not."""
+    heavy, light = Model("a", "x", "a", weight=9), Model("b", "y", "b", weight=5)
+    c, plus = Answered("C", heavy), Answered("C++", light)
+    assert by_rule([c, plus, Answered("`C++`.", light)])[0] == 1
+    chosen, reason = by_rule([Answered("5", heavy), Answered("-5", light)])
+    assert (chosen, "weight" in reason) == (0, True)
