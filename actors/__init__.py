@@ -8,7 +8,8 @@ General layout, in the order to read it:
 - `protocol`, `events`: every message that crosses a mailbox; every event a user can watch.
 - `base`, `errors`, `tree`: what an actor is, what can go wrong and whose fault it is, who
   supervises whom.
-- `orchestrator`, `router`, `provider_pool`, `judge`, `cost_ledger`: the actors.
+- `orchestrator`, `router`, `provider_pool`, `judge`, `cost_ledger`: the actors; each imports the
+  parts it is made of, one idea a file (`calls`, `first_calls`, `closing`; `commits`, `waiting`).
 - `strategies`: one file per mode, as plain generators.
 - `domain`: pure functions and tables (money, prices, scores, breakers, prompts, schemas).
 """

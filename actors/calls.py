@@ -11,7 +11,6 @@ more, but its attempts are still here until they are settled.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from actors.addresses import LEDGER
@@ -23,7 +22,9 @@ from actors.domain.schema import NOT_JSON, is_heavy, problems
 from actors.domain.selection import escalation
 from actors.domain.text import json_in, visible
 from actors.hedging import HedgeDue, Hedging, another
+from actors.narrator import Narrator
 from actors.protocol import (
+    Begin,
     CallErrorKind,
     CallFailed,
     CallRecord,
@@ -31,7 +32,6 @@ from actors.protocol import (
     CancelCall,
     Candidate,
     Completed,
-    Order,
     Record,
     Refused,
     Release,
@@ -63,12 +63,6 @@ class Watcher(Protocol):
     def call_ended(self, key: int, outcome: Outcome) -> None:
         """The call has an outcome; it is in the journal."""
 
-    def attempt_sent(self, attempt: Attempt) -> None:
-        """The vendor has it."""
-
-    def attempt_ended(self, record: CallRecord) -> None:
-        """It is settled."""
-
 
 class Calls:
     """All calls of one run: its attempts, its records, its money, its retry allowance."""
@@ -76,26 +70,26 @@ class Calls:
     def __init__(
         self,
         ctx: Context,
-        order: Order,
+        begin: Begin,
         deadline: float,
         watcher: Watcher,
-        records: Sequence[CallRecord] = (),
-        attempts: int = 0,
+        narrator: Narrator,
     ) -> None:
         self._ctx = ctx
-        self._order = order
+        self._order = begin.order
         # What is carried on goes on after what was done before.
-        before_ms = max((r.started_ms + r.latency_ms for r in records), default=0.0)
+        before_ms = max((r.started_ms + r.latency_ms for r in begin.records), default=0.0)
         self.begun = ctx.now() - before_ms / 1000
         self._deadline = deadline
         self._watcher = watcher
+        self._narrator = narrator
         self._wanted: dict[int, Wanted] = {}
         self._attempts: dict[str, Attempt] = {}
-        self._count = attempts
+        self._count = begin.attempts
         self._retries = RETRY_ALLOWANCE
-        self.tally = Tally(records)
+        self.tally = Tally(begin.records)
         self.refused: Refused | None = None
-        self._hedging = Hedging(order)
+        self._hedging = Hedging(begin.order)
 
     @property
     def idle(self) -> bool:
@@ -196,7 +190,7 @@ class Calls:
         if (attempt := self._attempts.get(sent.ticket)) is not None:
             attempt.stage = Stage.SENT
             attempt.started_ms = self._elapsed_ms()
-            self._watcher.attempt_sent(attempt)
+            self._narrator.call_started(attempt)
             if (slow_s := self._hedging.slow_s(attempt)) is not None:
                 self._ctx.after(slow_s, HedgeDue(attempt.id))
 
@@ -342,7 +336,7 @@ class Calls:
     ) -> None:
         del self._attempts[attempt.id]
         self._ctx.tell(LEDGER, Settle(self._order.run, record, text, steps))
-        self._watcher.attempt_ended(record)
+        self._narrator.call_ended(record)
 
     def _give_up(self, wanted: Wanted) -> None:
         """Takes its attempts back; they are settled for what they cost."""

@@ -58,11 +58,12 @@ def ending(order: Order, outcome: Outcome, tally: Tally, cost: RunCost, parked: 
 
 
 def cost_of(
-    order: Order, outcome: Outcome, tally: Tally, refused: Refused | None, needed: int
+    order: Order, outcome: Outcome | None, tally: Tally, refused: Refused | None, needed: int
 ) -> RunCost:
-    """What a run has cost; a refusal of money shows the limit it was refused by.
+    """What a run has cost, or has until now where it has no outcome yet.
 
-    `needed` is what would have been enough, as far as the run knows itself.
+    A refusal of money shows the limit it was refused by; `needed` is what would have been enough,
+    as far as the run knows itself.
     """
     spent, limit, estimated = tally.spent_nano, order.limit_nano, tally.estimated
     if not isinstance(outcome, BudgetExceeded):

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Raw
 from msgspec.structs import asdict
 
+from actors.attempt import Attempt
 from actors.base import Context
 from actors.domain.money import usd
 from actors.events import (
@@ -37,8 +38,15 @@ class Narrator:
     def run_started(self) -> None:
         self._tell(RunStarted, mode=self._order.mode, request_id=self._order.request_id)
 
-    def call_started(self, role: str, model: str, provider: str, attempt: int) -> None:
-        self._tell(CallStarted, role=role, model=model, provider=provider, attempt=attempt)
+    def call_started(self, attempt: Attempt) -> None:
+        if self._ctx.is_watched():
+            self._tell(
+                CallStarted,
+                role=attempt.call.role,
+                model=attempt.model.id,
+                provider=attempt.model.provider,
+                attempt=attempt.number,
+            )
 
     def call_ended(self, record: CallRecord) -> None:
         if not self._ctx.is_watched():

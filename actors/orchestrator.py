@@ -21,40 +21,27 @@ from enum import IntEnum, auto
 from typing import Any, ClassVar, TypeAlias, assert_never
 
 from actors.addresses import LEDGER, is_pool
-from actors.attempt import Attempt
 from actors.base import ABSENT, Actor, Address, Context, Down, Message, Overloaded
 from actors.calls import Calls, RetryDue
-from actors.domain.admission import demand, kept_nano, share_out
-from actors.ending import Ending, budget_error, cancelled, cost_of, ending
-from actors.errors import (
-    BudgetExceeded,
-    DeadlineExceeded,
-    Draining,
-    Internal,
-    PlanError,
-    RateLimited,
-)
+from actors.closing import Closing, EndOver, GraceOver
+from actors.errors import Draining, PlanError, RateLimited
+from actors.first_calls import FirstCalls
 from actors.hedging import HedgeDue
 from actors.narrator import Narrator
 from actors.protocol import (
-    Admit,
     Admitted,
     BallotBuilt,
     Begin,
     CallFailed,
-    CallRecord,
     CallSent,
     Cancel,
     Completed,
-    EndRun,
     GetStatus,
     OrchestratorMessage,
-    Order,
     Park,
     Refused,
     RepairVerdict,
     Reserved,
-    RunCost,
     RunEnded,
     RunStatus,
     Selected,
@@ -64,6 +51,7 @@ from actors.protocol import (
     VerdictUnreadable,
 )
 from actors.questions import Questions
+from actors.round_times import RoundTimes, RoundTimeUp
 from actors.run_journal import RunJournal
 from actors.strategies import STRATEGIES
 from actors.strategies.actions import (
@@ -79,17 +67,10 @@ from actors.strategies.actions import (
     Grace,
     OpenRound,
     StartCall,
-    StrategyFailed,
 )
 from actors.strategies.journal import Told, carry_on
-from actors.strategies.plan import Chosen, Finish, Outcome, Result, UnansweredKind
+from actors.strategies.plan import Chosen, Outcome, Result, UnansweredKind
 from actors.strategies.run import Run
-
-GRACE_S = 1.0
-"""How long a run that is over waits to hear what its last calls came to."""
-
-END_S = 8.0
-"""How long the ledger has to make a run's end durable, its restarts included."""
 
 RETRY_AFTER_S = 1.0
 
@@ -107,21 +88,6 @@ CLOSING = Phase.CLOSING  # looked at after every message, and a member costs a s
 
 class DeadlineReached(Message, frozen=True, gc=False):
     """The run's time is up."""
-
-
-class RoundTimeUp(Message, frozen=True, gc=False):
-    """A round must make room for what comes after it; of kind `late`, its grace is over."""
-
-    key: int
-    kind: UnansweredKind = "deadline"
-
-
-class GraceOver(Message, frozen=True, gc=False):
-    """The last calls were not heard of in time."""
-
-
-class EndOver(Message, frozen=True, gc=False):
-    """The ledger was not heard of in time."""
 
 
 class Ended(Message, frozen=True, gc=False):
@@ -144,32 +110,15 @@ _Received: TypeAlias = (
 
 
 class Orchestrator(Actor):
-    """One per request; its address is `run:<run id>`."""
+    """One per request; its address is `run:<run id>`.  It has its parts from its Begin on."""
 
     receives: ClassVar[Any] = _Received
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self._phase = Phase.CHOOSING
-        self._begin: Begin
-        self._order: Order
-        self._run: Run
-        self._calls: Calls
-        self._narrator: Narrator
-        self._deadline = 0.0
-        self._questions: Questions
         self._todo: list[Action] = []
         self._performing = False
-        self._journal: RunJournal
-        self._first: list[StartCall] = []
-        self._opened: dict[int, float] = {}
-        self._finish: Finish | None = None
-        self._needed_nano = 0
-        self._outcome: Result | PlanError
-        self._ending: Ending
-        self._defect: StrategyFailed | None = None
-        self._cancelled = False
-        self._parked = False
 
     def __repr__(self) -> str:
         if not hasattr(self, "_order"):
@@ -226,19 +175,23 @@ class Orchestrator(Actor):
             case _:
                 assert_never(message)
         if self._phase is CLOSING and self._calls.idle:
-            self._end()
+            self._phase = Phase.ENDING
+            self._closing.end()
 
     # --- from the outside ---
 
     def _begun(self, begin: Begin) -> None:
-        order = begin.order
-        self._begin, self._order = begin, order
-        self._deadline = self.ctx.now() + order.latency_s
-        self._calls = Calls(self.ctx, order, self._deadline, self, begin.records, begin.attempts)
-        self._journal = RunJournal(begin.steps)
-        self._narrator = Narrator(self.ctx, order)
-        self._questions = Questions(self.ctx, order)
-        self._run = Run(STRATEGIES[order.mode](order))
+        ctx, order = self.ctx, begin.order
+        self._order = order
+        self._deadline = deadline = ctx.now() + order.latency_s
+        self._narrator = narrator = Narrator(ctx, order)
+        self._journal = journal = RunJournal(begin.steps)
+        self._run = run = Run(STRATEGIES[order.mode](order))
+        self._calls = calls = Calls(ctx, begin, deadline, self, narrator)
+        self._questions = Questions(ctx, order)
+        self._rounds = RoundTimes(ctx, deadline)
+        self._first = FirstCalls(ctx, begin, deadline, calls)
+        self._closing = Closing(ctx, begin, deadline, run, calls, journal, narrator)
         self.ctx.monitor(LEDGER)
         self.ctx.after(order.latency_s, DeadlineReached())
         self._narrator.run_started()
@@ -246,22 +199,21 @@ class Orchestrator(Actor):
 
     def _cancel(self) -> None:
         if self._phase < Phase.CLOSING:
-            self._cancelled = True
+            self._closing.is_cancelled = True
             self._give_up("cancelled")
 
     def _park(self) -> None:
         """Nothing of this is for the journal: the next engine carries on where it stops."""
         if self._phase < Phase.CLOSING:
-            self._parked = True
+            self._closing.is_parked = True
             self._run.give_up("cancelled")
             self._calls.cancel_all()
             self._close(Draining("shutting down", retry_after_s=RETRY_AFTER_S))
 
     def _status(self, asked: GetStatus) -> None:
         running, ended = self._calls.running, len(self._calls.tally.records)
-        self.ctx.reply(
-            asked, RunStatus(asked.ticket, self._order.run, ended, running, self._cost())
-        )
+        told = RunStatus(asked.ticket, self._order.run, ended, running, self._closing.cost)
+        self.ctx.reply(asked, told)
 
     # --- what the strategy wants done ---
 
@@ -274,7 +226,7 @@ class Orchestrator(Actor):
         while self._todo:
             self._do(self._todo.pop(0))
         self._performing = False
-        if self._phase is Phase.CHOOSING and self._first:
+        if self._phase is Phase.CHOOSING and self._first.waiting:
             self._admit()
 
     def _do(self, action: Action) -> None:
@@ -282,7 +234,7 @@ class Orchestrator(Actor):
             case StartCall():
                 self._start(action)
             case CancelCall(key):
-                self._first = [first for first in self._first if first.key != key]
+                self._first.cancel(key)
                 self._calls.cancel(key)
             case AskRouter(key, choose):
                 self._questions.choose(key, choose, self._calls.tally.spent_nano)
@@ -295,13 +247,13 @@ class Orchestrator(Actor):
             case OpenRound():
                 self._open(action)
             case Grace(key):
-                self._give_grace(key)
+                self._rounds.give_grace(key)
             case CloseRound():
                 self._narrator.round_finished(action)
             case Done(result):
                 self._close(result)
             case Died(error):
-                self._close(self._blame(error))
+                self._close(self._closing.blame(error))
             case _:
                 assert_never(action)
 
@@ -309,28 +261,20 @@ class Orchestrator(Actor):
         if self._phase >= Phase.CALLING:
             self._calls.start(wanted.key, wanted.call)
         else:
-            self._first.append(wanted)
+            self._first.waiting.append(wanted)
 
     def _open(self, round: OpenRound) -> None:
         if self._phase is Phase.CHOOSING and round.depth == 0:
-            self._finish = round.finish
-        if round.leave_s > 0:
-            left = self._deadline - self.ctx.now() - round.leave_s
-            self.ctx.after(max(0.0, left), RoundTimeUp(round.key))
-
+            self._first.finish = round.finish
         # What is carried on has been open since the run began, for all that is known.
         now = self.ctx.now()
-        self._opened[round.key] = now if self._phase >= Phase.CALLING else self._calls.begun
-
-    def _give_grace(self, key: int) -> None:
-        took = self.ctx.now() - self._opened[key]
-        self.ctx.after(took, RoundTimeUp(key, "late"))
+        self._rounds.open(round, now if self._phase >= Phase.CALLING else self._calls.begun)
 
     # --- what the Router and the Judge answer ---
 
     def _selected(self, selected: Selected) -> None:
         needed = [refusal.needed_nano for refusal in selected.refused if refusal.needed_nano]
-        self._needed_nano = min(needed, default=self._needed_nano)
+        self._closing.needed_nano = min(needed, default=self._closing.needed_nano)
         self._resume(selected.ticket, Chosen(selected.ranked, selected.refused))
 
     def _judged(self, read: BallotBuilt | Verdict | RepairVerdict | VerdictUnreadable) -> None:
@@ -365,34 +309,14 @@ class Orchestrator(Actor):
 
     def _admit(self) -> None:
         self._phase = Phase.ADMITTING
-        wanted = demand([first.call for first in self._first], self._finish)
-        self._needed_nano = wanted.least_nano
-        self.ctx.tell(
-            LEDGER,
-            Admit(
-                self.ctx.address,
-                self._order.run,
-                self._order,
-                wanted.want_nano,
-                wanted.least_nano,
-                self._deadline,
-                self._calls.tally.spent_nano,
-                self._begin.steps,
-            ),
-        )
+        self._closing.needed_nano = self._first.ask()
 
     def _admitted(self, admitted: Admitted) -> None:
         if self._phase is not Phase.ADMITTING:
             return
         self._phase = Phase.CALLING
         self._journal.is_open = True
-        first, self._first = self._first, []
-        calls = [start.call for start in first]
-        if self._order.hedge:
-            self._calls.keep(kept_nano(calls, self._finish))
-        shares = share_out(admitted.granted_nano, calls, self._finish)
-        for start, share in zip(first, shares, strict=True):
-            self._calls.start(start.key, start.call, share)
+        self._first.start(admitted.granted_nano)
 
     def _refused(self, refused: Refused) -> None:
         if refused.ticket != self._order.run:
@@ -402,7 +326,7 @@ class Orchestrator(Actor):
         elif self._phase is Phase.ADMITTING:
             self._calls.refused = refused
             self._run.give_up("budget")
-            self._close(self._money_error(refused))
+            self._close(self._closing.refusal(refused))
 
     # --- when others fail ---
 
@@ -441,9 +365,9 @@ class Orchestrator(Actor):
         if self._phase is not Phase.ENDING:
             self._fail("ledger failed")
         elif reason != ABSENT:
-            self._tell_end()
+            self._closing.tell_ledger()
         else:
-            self._answer()
+            self._closing.tell_asker()
 
     def _fail(self, why: str) -> None:
         self._calls.tally.remarks[why.replace(" ", "_")] = None
@@ -458,76 +382,15 @@ class Orchestrator(Actor):
     def call_ended(self, key: int, outcome: Outcome) -> None:
         self._perform(self._run.resume(key, outcome))
 
-    def attempt_sent(self, attempt: Attempt) -> None:
-        model = attempt.model
-        self._narrator.call_started(attempt.call.role, model.id, model.provider, attempt.number)
-
-    def attempt_ended(self, record: CallRecord) -> None:
-        self._narrator.call_ended(record)
-
     # --- the end ---
-
-    def _blame(self, error: PlanError | StrategyFailed) -> PlanError:
-        if isinstance(error, StrategyFailed):
-            self._defect = error
-            return Internal("internal error")
-        if isinstance(error, BudgetExceeded) and self._calls.refused is not None:
-            return self._money_error(self._calls.refused)
-        return error
-
-    def _money_error(self, refused: Refused) -> PlanError:
-        """Whoever waited in vain for books that were not open yet had no time left."""
-        if refused.owner == "storage" and self.ctx.now() >= self._deadline:
-            return DeadlineExceeded("deadline exceeded")
-        return budget_error(refused)
 
     def _close(self, outcome: Result | PlanError) -> None:
         """The outcome is known; the end waits for what is still on the wire."""
-        if self._phase >= Phase.CLOSING:
-            return
-        self._phase = Phase.CLOSING
-        self._outcome = cancelled(outcome) if self._cancelled else outcome
-        if isinstance(self._outcome, Result):
-            self._narrator.answer_known(self._outcome.text)
-        self._questions.clear()
-        self.ctx.after(GRACE_S, GraceOver())
-
-    def _end(self) -> None:
-        """Nothing is on the wire any more: the ledger may have the last word."""
-        self._phase = Phase.ENDING
-        tally, outcome = self._calls.tally, self._outcome
-        self._ending = ending(self._order, outcome, tally, self._cost(), self._parked)
-        self.ctx.after(END_S, EndOver())
-        self._tell_end()
-
-    def _tell_end(self) -> None:
-        ended, run, journal = self._ending, self._order.run, self._journal
-        order, steps = None, journal.waiting
-        if not journal.is_open:
-            known = self._parked or self._begin.steps
-            order, steps = (self._order, journal.unopened) if known else (None, ())
-        told = (ended.status, ended.body, ended.http_status, order, steps)
-        verdicts = tuple(self._run.verdicts) if isinstance(ended.outcome, Result) else ()
-        self.ctx.tell(LEDGER, EndRun(self.ctx.address, run, *told, verdicts))
+        if self._phase < Phase.CLOSING:
+            self._phase = Phase.CLOSING
+            self._questions.clear()
+            self._closing.begin(outcome)
 
     def _ended(self) -> None:
         if self._phase is Phase.ENDING:
-            self._answer()
-
-    def _answer(self) -> None:
-        """Tells the asker and the watchers, once all of it is on record."""
-        ended = self._ending
-        if isinstance(ended.outcome, Result):
-            self._narrator.run_finished(ended.body)
-        else:
-            self._narrator.run_failed(ended.body, ended.http_status)
-        self.ctx.reply(self._begin, ended.reply(self._begin.ticket))
-        self.ctx.stop()
-        if self._defect is not None:
-            raise self._defect
-
-    def _cost(self) -> RunCost:
-        tally, refused = self._calls.tally, self._calls.refused
-        if self._phase < Phase.CLOSING:
-            return RunCost(tally.spent_nano, self._order.limit_nano, tally.estimated)
-        return cost_of(self._order, self._outcome, tally, refused, self._needed_nano)
+            self._closing.tell_asker()
