@@ -12,8 +12,6 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
-import msgspec
-
 if TYPE_CHECKING:
     from runtime.config import Log
 
@@ -68,6 +66,8 @@ class JsonLines(PlainLines):
         }
         if trace := self._trace(record):
             told["trace"] = trace
+        import msgspec
+
         return msgspec.json.encode(told).decode()
 
 

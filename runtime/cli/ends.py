@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from actors.errors import BadRequest, BudgetExceeded, DeadlineExceeded, PlanError
-
 DONE, FAILED, WRONG_USE, BUDGET, DEADLINE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 _HINTS = {
@@ -26,6 +24,8 @@ class CommandFailed(Exception):
 
 
 def exit_status(error: Exception) -> int:
+    from actors.errors import BadRequest, BudgetExceeded, DeadlineExceeded
+
     match error:
         case CommandFailed(status=status):
             return status
@@ -41,6 +41,8 @@ def exit_status(error: Exception) -> int:
 
 def one_line(error: Exception) -> str:
     """What went wrong and what to do about it."""
+    from actors.errors import PlanError
+
     text = " ".join(str(error).split())
     hint = _HINTS.get(error.code) if isinstance(error, PlanError) else None
     return f"{text}; {hint}" if hint else text

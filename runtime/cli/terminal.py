@@ -6,7 +6,6 @@ import sys
 from functools import cache
 from typing import Any
 
-import msgspec
 from rich.console import Console
 
 PIPED_WIDTH = 240
@@ -38,6 +37,8 @@ def write(text: str) -> None:
 
 
 def write_json(value: Any) -> None:
+    import msgspec
+
     write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -130,6 +132,20 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], comma
     ran = Ran(capsys, *command.split(), "--help")
     assert ran.status == 0
     assert f"Usage: planhub {command}".strip() in ran.out
+
+
+def test_help_waits_for_nothing_that_does_the_work() -> None:
+    """Neither the actors nor what runs them is imported to tell which commands there are."""
+    program = (
+        "import sys; from runtime.cli import main; main(['--help'])\n"
+        "print({'actors', 'httpx', 'msgspec', 'sqlite3', 'trio'} & sys.modules.keys())"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("Usage: planhub COMMAND")
+    assert ran.stdout.endswith("\nset()\n")
 
 
 def test_the_defaults_are_a_file(capsys: pytest.CaptureFixture[str]) -> None:
