@@ -15,11 +15,10 @@ from typing import Protocol
 
 from actors.addresses import LEDGER
 from actors.attempt import Attempt, Stage, Wanted
-from actors.base import ABSENT, Context, Message
-from actors.domain import retry
+from actors.base import ABSENT, Context
 from actors.domain.admission import Share, max_tokens, quote
+from actors.domain.retry import Again, Next
 from actors.domain.schema import NOT_JSON, is_heavy, problems
-from actors.domain.selection import escalation
 from actors.domain.text import json_in, visible
 from actors.hedging import HedgeDue, Hedging, another
 from actors.narrator import Narrator
@@ -41,17 +40,9 @@ from actors.protocol import (
     Validate,
     Validated,
 )
+from actors.retrying import RetryDue, Retrying, cheaper, remember
 from actors.strategies.plan import Answered, Call, Outcome, Unanswered, UnansweredKind
 from actors.tally import Tally
-
-RETRY_ALLOWANCE = 12
-"""Attempts beyond the first of each call, for all calls of a run together."""
-
-
-class RetryDue(Message, frozen=True, gc=False):
-    """The wait before a call's next attempt is over."""
-
-    key: int
 
 
 class Watcher(Protocol):
@@ -86,10 +77,10 @@ class Calls:
         self._wanted: dict[int, Wanted] = {}
         self._attempts: dict[str, Attempt] = {}
         self._count = begin.attempts
-        self._retries = RETRY_ALLOWANCE
         self.tally = Tally(begin.records)
         self.refused: Refused | None = None
         self._hedging = Hedging(begin.order)
+        self._retrying = Retrying(ctx, deadline)
 
     @property
     def idle(self) -> bool:
@@ -165,12 +156,7 @@ class Calls:
         wanted.failures.append(
             (attempt.model.id, f"needs more than is left of the {refused.owner} budget")
         )
-        cost = quote(wanted.call, attempt.model, wanted.cap).least_nano
-        wanted.ahead = [
-            candidate
-            for candidate in wanted.ahead[1:]
-            if quote(wanted.call, candidate.model, wanted.cap).least_nano < cost
-        ]
+        wanted.ahead = cheaper(wanted, attempt.model)
         if wanted.ahead:
             self._attempt(wanted)
         else:
@@ -255,14 +241,14 @@ class Calls:
         if attempt is None or attempt.stage is not Stage.SENT or (wanted := attempt.wanted) is None:
             return
         call = another(wanted.call, wanted.ahead)
-        if wanted.hedged or call is None or not self._retries:
+        if wanted.hedged or call is None or not self._retrying.left:
             return
         wanted.hedged = True
         candidate = call.candidates[0]
         most_nano = quote(call, candidate.model, wanted.cap).most_nano
         held_nano = sum(other.held_nano for other in self._attempts.values())
         if self._hedging.affords(call, most_nano, self.tally.spent_nano + held_nano):
-            self._retries -= 1
+            self._retrying.left -= 1
             self._order_attempt(wanted, call, candidate, hedges=True)
         else:
             self._cannot_hedge(wanted)
@@ -372,45 +358,22 @@ class Calls:
         """Again, or the next candidate, or no more: within the run's time and its allowance."""
         if (wanted := attempt.wanted) is None:
             return
-        wanted.failures.append((attempt.model.id, f"{kind}: {detail}"))
-        wanted.turned_away += kind == "overloaded"
-        if attempt.hedges:
-            first, *others = wanted.ahead
-            wanted.ahead = [first, *(c for c in others if c.model.id != attempt.model.id)]
-        else:
-            wanted.failed = kind, retry_after_s
+        remember(wanted, attempt, kind, detail, retry_after_s)
         if wanted.failed is not None and not self._attempts_at(wanted):
             self._go_on(wanted, *wanted.failed)
 
     def _go_on(self, wanted: Wanted, kind: CallErrorKind, retry_after_s: float | None) -> None:
         """After this failure at the candidate in front."""
-        if self._ctx.now() >= self._deadline:
-            self._end(wanted, "deadline")
-            return
-        if kind == "context_overflow":
-            failed = wanted.ahead[0]
-            wanted.ahead = [failed, *escalation(wanted.ahead[1:], failed.model)]
-        if kind == "overloaded" and self.tally.spent_nano:
-            kind = "unavailable"  # what was paid for is worth a wait
-        decision = retry.decide(
-            kind,
-            tries=wanted.tries,
-            others=len(wanted.ahead) > 1,
-            left_s=self._deadline - self._ctx.now(),
-            draw=self._ctx.random(),
-            retry_after_s=retry_after_s,
-        )
-        if self._retries == 0 or isinstance(decision, retry.NoMore):
-            self._end(wanted, "failed")
-            return
-        self._retries -= 1
-        match decision:
-            case retry.Again(delay_s):
+        paid = bool(self.tally.spent_nano)
+        match self._retrying.decide(wanted, kind, retry_after_s, paid=paid):
+            case Again(delay_s):
                 wanted.waiting = self._ctx.after(delay_s, RetryDue(wanted.key))
-            case retry.Next():
+            case Next():
                 del wanted.ahead[0]
                 wanted.tries = 0
                 self._attempt(wanted)
+            case ("deadline" | "failed") as ended:
+                self._end(wanted, ended)
 
     def _end(self, wanted: Wanted, kind: UnansweredKind) -> None:
         del self._wanted[wanted.key]

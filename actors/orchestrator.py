@@ -22,7 +22,7 @@ from typing import Any, ClassVar, TypeAlias, assert_never
 
 from actors.addresses import LEDGER, is_pool
 from actors.base import ABSENT, Actor, Address, Context, Down, Message, Overloaded
-from actors.calls import Calls, RetryDue
+from actors.calls import Calls
 from actors.closing import Closing, EndOver, GraceOver
 from actors.errors import Draining, PlanError, RateLimited
 from actors.first_calls import FirstCalls
@@ -51,6 +51,7 @@ from actors.protocol import (
     VerdictUnreadable,
 )
 from actors.questions import Questions
+from actors.retrying import RetryDue
 from actors.round_times import RoundTimes, RoundTimeUp
 from actors.run_journal import RunJournal
 from actors.strategies import STRATEGIES

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from actors.calls import RETRY_ALLOWANCE
 from actors.protocol import CallVendor
+from actors.retrying import RETRY_ALLOWANCE
 from tests.world import MODELS, Fails, Says, World
 
 LARGE = MODELS[0]
