@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+from cyclopts import Parameter
 
 from runtime.cli.commands.options import ConfigFile, Json, Several, Switch
 
@@ -19,34 +22,13 @@ EXAMPLES = """Examples:
 """
 
 
-def plan(
-    prompt: str,
-    /,
-    *,
-    mode: Mode | None = None,
-    iterations: int | None = None,
-    voters: int | None = None,
-    primary_model: str | None = None,
-    review_model: str | None = None,
-    primary_min_weight: int | None = None,
-    review_min_weight: int | None = None,
-    plan_only: Switch = False,
-    schema: Path | None = None,
-    max_budget_usd: float | None = None,
-    deadline: float | None = None,
-    param: Several = None,
-    dry_run: Switch = False,
-    json: Json = False,
-    config: ConfigFile = None,
-) -> int:
-    """Answer one prompt.
-
-    The answer goes to standard output; progress, candidates, verdict and cost to standard error.
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """How the prompt is to be answered.
 
     Parameters
     ----------
-    prompt
-        What is asked; `-` reads it from standard input.
     mode
         planning: one model. adversarial: plan, critique, refine. vote: several models answer and
         a judge picks. refine: one model improves its own answer. fuse: several models answer and
@@ -73,28 +55,67 @@ def plan(
         Seconds the run may take.
     param
         A parameter for the models that answer, as NAME=VALUE; may be repeated.
+    """
+
+    mode: Mode | None = None
+    iterations: int | None = None
+    voters: int | None = None
+    primary_model: str | None = None
+    review_model: str | None = None
+    primary_min_weight: int | None = None
+    review_min_weight: int | None = None
+    plan_only: Switch = False
+    schema: Path | None = None
+    max_budget_usd: float | None = None
+    deadline: float | None = None
+    param: Several = None
+
+    def fields(self) -> dict[str, Any]:
+        """What of it a request says as it is, under the names it has there."""
+        return {
+            "mode": self.mode,
+            "iterations": self.iterations,
+            "voters": self.voters,
+            "primary_model_id": self.primary_model,
+            "review_model_id": self.review_model,
+            "primary_min_weight": self.primary_min_weight,
+            "review_min_weight": self.review_min_weight,
+            "return_plan_only": self.plan_only or None,
+            "max_budget_usd": self.max_budget_usd,
+            "max_latency_ms": None if self.deadline is None else self.deadline * 1000,
+        }
+
+
+NO_WISHES = Wishes()
+
+
+def plan(
+    prompt: str,
+    /,
+    *,
+    wishes: Wishes = NO_WISHES,
+    dry_run: Switch = False,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> int:
+    """Answer one prompt.
+
+    The answer goes to standard output; progress, candidates, verdict and cost to standard error.
+
+    Parameters
+    ----------
+    prompt
+        What is asked; `-` reads it from standard input.
     dry_run
         Only show the calls that would be made, by which models, and what they would cost.
     """
     from runtime.cli.plan import run_plan
 
-    fields = {
-        "mode": mode,
-        "iterations": iterations,
-        "voters": voters,
-        "primary_model_id": primary_model,
-        "review_model_id": review_model,
-        "primary_min_weight": primary_min_weight,
-        "review_min_weight": review_min_weight,
-        "return_plan_only": plan_only or None,
-        "max_budget_usd": max_budget_usd,
-        "max_latency_ms": None if deadline is None else deadline * 1000,
-    }
     return run_plan(
         prompt,
-        fields,
-        schema=schema,
-        params=param or [],
+        wishes.fields(),
+        schema=wishes.schema,
+        params=wishes.param or [],
         dry_run=dry_run,
         json=json,
         config=config,
