@@ -29,9 +29,6 @@ from actors.judge import Judge
 from actors.protocol import (
     AccountsListed,
     CallVendor,
-    GetAccounts,
-    ListModels,
-    ModelsListed,
     ModelState,
     Order,
     ReconfigureLedger,
@@ -43,12 +40,13 @@ from actors.provider_pool import ProviderPool
 from actors.router import Router
 from actors.strategies import VERSIONS
 from actors.tree import Parts, tree
+from runtime import questions
 from runtime.config import Config, connections, to_edge, to_models, vendor_settings
 from runtime.config.reloading import check_reloadable
 from runtime.foretelling import foretold
 from runtime.frontends.wire import DryRun, Edge, PlanRequest, to_order
 from runtime.frontends.wire.equality import fingerprint
-from runtime.kernel import ActorStopped, Future, Host, System
+from runtime.kernel import ActorStopped, Host, System
 from runtime.keys import ApiKey
 from runtime.launching import PATIENCE_S, Launcher
 from runtime.names import Names, check_name
@@ -74,8 +72,6 @@ __all__ = ["Engine"]
 
 logger = logging.getLogger("planhub.runs")
 
-ASK_S = 5.0
-BOOKS_PAUSE_S = 0.002
 SETTLE_S = 2.0
 """How long the end of an engine waits for its cancelled runs."""
 
@@ -351,10 +347,11 @@ class Engine:
 
     def models(self) -> tuple[ModelState, ...]:
         """The models, and how they do."""
-        asked: Future[ModelsListed] = self.system.ask(
-            ROUTER, lambda me: ListModels(me, "models"), ASK_S
-        )
-        return asked.get(ASK_S).models
+        return questions.models(self.system)
+
+    def accounts(self) -> AccountsListed:
+        """The limits, and how they stand; waits for books that are only being opened."""
+        return questions.accounts(self.system)
 
     def judges(self) -> tuple[JudgeRecord, ...]:
         """How models did as judges; blocks on the disk."""
@@ -364,33 +361,9 @@ class Engine:
 
         return reports.judges(self.database)
 
-    def accounts(self) -> AccountsListed:
-        """The limits, and how they stand; waits for books that are only being opened."""
-        until = time.monotonic() + ASK_S
-        while not (listed := self._accounts()).open and time.monotonic() < until:
-            time.sleep(BOOKS_PAUSE_S)
-        return listed
-
-    def _accounts(self) -> AccountsListed:
-        asked: Future[AccountsListed] = self.system.ask(
-            LEDGER, lambda me: GetAccounts(me, "accounts"), ASK_S
-        )
-        return asked.get(ASK_S)
-
     def ready(self) -> tuple[bool, str]:
         """Whether a vendor is available and the books can be written; else why not."""
-        if self.draining:
-            return False, "shutting down"
-        try:
-            writes = self._accounts().open
-            states = self.models()
-        except (ActorStopped, TimeoutError) as error:
-            return False, str(error)
-        if not writes:
-            return False, "the books cannot be written"
-        if any(state.available for state in states):
-            return True, "ready"
-        return False, "; ".join(f"{state.model.id}: {state.why}" for state in states)
+        return (False, "shutting down") if self.draining else questions.ready(self.system)
 
     # --- the system's ports ---
 
