@@ -9,15 +9,16 @@ import threading
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from itertools import chain, repeat
 from types import TracebackType
-from typing import Any, Self, get_args
+from typing import Any, Self
 from weakref import WeakSet
 
 import msgspec
 
-from runtime.testing import streams, wire
+from runtime.testing import streams
+from runtime.testing.bodies import MIDWAY, answer_body, is_streamed, stream_events
 from runtime.testing.heads import answer_head, chunk, read_head, stream_head
 from runtime.testing.schemas import Complaint
-from runtime.testing.scripts import MidwayFault, Reply, Script, echo
+from runtime.testing.scripts import Reply, Script, echo
 from runtime.testing.strictness import anthropic_complaint, gemini_complaint, openai_complaint
 from runtime.testing.wire import Format, RecordedCall
 
@@ -254,10 +255,10 @@ class ScriptedVendor:
         call: RecordedCall,
         reply: Reply,
     ) -> bool:
-        if _streams(call, reply):
+        if is_streamed(call, reply):
             return await self._stream(reader, writer, call, reply)
-        body = self._body(call, reply)
-        match None if reply.fault in _MIDWAY else reply.fault:
+        body = answer_body(self.dialect, call, reply)
+        match None if reply.fault in MIDWAY else reply.fault:
             case None | "garbage":
                 writer.write(answer_head(reply, len(body)) + body)
                 await writer.drain()
@@ -287,7 +288,7 @@ class ScriptedVendor:
         reply: Reply,
     ) -> bool:
         assert self._released is not None
-        events = self._events(call, reply)
+        events = stream_events(self.dialect, call, reply)
         half = len(events) // 2
         self._released.clear()
         writer.write(stream_head(reply) + b"".join(map(chunk, events[:half])))
@@ -308,26 +309,6 @@ class ScriptedVendor:
         await writer.drain()
         return True
 
-    def _events(self, call: RecordedCall, reply: Reply) -> list[bytes]:
-        usage = reply.usage or wire.counted_usage(call, reply.text)
-        told = None if reply.fault == "no usage" else usage
-        tool = _tool_for(call, reply)
-        events = streams.stream(self.dialect, call.model, reply.text, told, reply.finish, tool)
-        return events[:-1] if reply.fault == "no end" else events
-
-    def _body(self, call: RecordedCall, reply: Reply) -> bytes:
-        if reply.body is not None:
-            return reply.body
-        if reply.fault == "garbage":
-            return b'{"choices": [{\x00\xff\xfe garbage'
-        if reply.status >= 400:
-            told = wire.error(self.dialect, reply.status, reply.text, reply.code, reply.param)
-            return msgspec.json.encode(told)
-        usage = reply.usage or wire.counted_usage(call, reply.text)
-        tool = _tool_for(call, reply)
-        told = wire.answer(self.dialect, call.model, reply.text, usage, reply.finish, tool)
-        return msgspec.json.encode(told)
-
     def _drop(self, reset: bool) -> None:
         for writer in tuple(self._connections):
             if reset:
@@ -343,25 +324,6 @@ def _complaining(complaint: Complaint) -> Reply:
     return Reply(
         complaint.message, status=complaint.status, code=complaint.code, param=complaint.param
     )
-
-
-def _tool_for(call: RecordedCall, reply: Reply) -> str | None:
-    """The tool that must be called, unless the reply cannot be its arguments."""
-    if call.forced_tool is None:
-        return None
-    try:
-        msgspec.json.decode(reply.text, type=dict)
-    except msgspec.MsgspecError:
-        return None
-    return call.forced_tool[0]
-
-
-_MIDWAY = get_args(MidwayFault)
-
-
-def _streams(call: RecordedCall, reply: Reply) -> bool:
-    sound = reply.fault is None or reply.fault in _MIDWAY
-    return call.streams and sound and reply.body is None and reply.status < 400
 
 
 async def _until(event: asyncio.Event) -> None:
