@@ -1,7 +1,8 @@
 """The single writer of money: admits runs, holds, settles, releases, and keeps the journal.
 
 The arithmetic is :class:`~actors.domain.accounts.Books`; what is durable and when is
-:class:`~actors.commits.Commits`.  Here is who is answered, and who waits:
+:class:`~actors.commits.Commits`; what is kept of each run is
+:class:`~actors.ledger_journal.LedgerJournal`.  Here is who is answered, and who waits:
 
 * What fits is held at once.  If the leases cover it the answer goes out at once too, otherwise
   when the commit that takes the missing lease is durable.  So whatever was sent to a vendor is
@@ -19,7 +20,7 @@ The arithmetic is :class:`~actors.domain.accounts.Books`; what is durable and wh
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, TypeAlias, assert_never, cast
+from typing import Any, ClassVar, TypeAlias, assert_never
 
 import msgspec
 from msgspec.structs import replace
@@ -31,10 +32,11 @@ from actors.domain import entries
 from actors.domain.accounts import Books, Hold, RunAccounts, Short
 from actors.domain.balance import Balance
 from actors.domain.money import MOST_NANO, month_of
+from actors.ledger_journal import LedgerJournal
+from actors.ledger_replies import UNBOOKED, granted, refusal
 from actors.protocol import (
     AccountsListed,
     Admit,
-    Admitted,
     AttemptReleased,
     BooksLoaded,
     CommitFailed,
@@ -46,15 +48,10 @@ from actors.protocol import (
     LedgerMessage,
     ReconfigureLedger,
     Record,
-    Refused,
     Release,
     Reserve,
-    Reserved,
-    RunBegan,
-    RunClosed,
     RunEnded,
     Settle,
-    Step,
     StepTaken,
 )
 from actors.waiting import Asked, Line, WaitOver
@@ -62,8 +59,6 @@ from actors.waiting import Asked, Line, WaitOver
 LOOK_S = 1.0
 MOST_COST_NANO = MOST_NANO // 1000
 """What a vendor's bill for one call is believed up to; sums of more would leave 64 bits."""
-
-_Owner: TypeAlias = Literal["run", "key", "installation", "storage"]
 
 
 class LookAround(Message, frozen=True, gc=False):
@@ -90,9 +85,7 @@ class CostLedger(Actor):
         self._books = Books(limit_nano)
         self._commits = Commits(ctx)
         self._line = Line(ctx)
-        self._recorded: set[str] = set()
-        self._inherited: set[str] = set()
-        self._closed_before: set[str] = set()
+        self._journal = LedgerJournal(ctx, self._commits)
         self._looking = False
         self._unknown = 0
         self._overruns = 0
@@ -121,7 +114,7 @@ class CostLedger(Actor):
             case Settle():
                 self._settle(message)
             case Record(run, steps):
-                self._journal(run, steps)
+                self._journal.take(run, steps)
             case Release():
                 self._release(message)
             case EndRun():
@@ -158,7 +151,7 @@ class CostLedger(Actor):
         """A run that is wanted is on record even if the ledger ends before it has its turn."""
         self.ctx.monitor(run_address(admit.ticket))
         if admit.order.wanted and self._commits.open:
-            self._record(admit)
+            self._journal.begin(admit.order, admit.steps)
         self._ask(admit)
 
     def _ask(self, asked: Asked) -> None:
@@ -172,14 +165,14 @@ class CostLedger(Actor):
     def _try(self, asked: Asked, blocked: set[Balance]) -> Short | None:
         """None when `asked` is dealt with; else what it waits for."""
         if not self._commits.open:
-            return Short(0, (), None)
+            return UNBOOKED
         found = self._hold(asked, blocked)
         if isinstance(found, Short):
             if found.final is None:
                 return found
             self._refuse(asked, found)
         elif found is None:
-            self._refuse(asked, Short(0, (), None))
+            self._refuse(asked, UNBOOKED)
         else:
             self._held(asked, found)
         return None
@@ -199,7 +192,7 @@ class CostLedger(Actor):
         bought before it can be found again.
         """
         if isinstance(asked, Admit):
-            self._record(asked)
+            self._journal.begin(asked.order, asked.steps)
         elif isinstance(held, Hold):
             self._commits.write(entries.reserved(held))
         covered = not (isinstance(asked, Admit) and asked.order.wanted)
@@ -216,38 +209,23 @@ class CostLedger(Actor):
         else:
             self._commits.answer_after(asked)
 
-    def _record(self, admit: Admit) -> None:
-        if admit.ticket not in self._recorded:
-            self._recorded.add(admit.ticket)
-            self._commits.write(RunBegan(admit.order, self.ctx.wall(), admit.steps))
-
     def _answer(self, asked: Asked) -> None:
         """Says yes, unless the hold is gone by now."""
         held = (self._books.runs if isinstance(asked, Admit) else self._books.holds).get(
             asked.ticket
         )
-        match held:
-            case RunAccounts():
-                held.answered = True
-                self.ctx.reply(asked, Admitted(held.id, held.pot))
-            case Hold():
-                held.answered = True
-                reserved = Reserved(asked.ticket, held.amount, held.max_tokens, held.clamped)
-                self.ctx.reply(asked, reserved)
-            case None:
-                self._refuse(asked, Short(0, (), None))
+        if held is None:
+            self._refuse(asked, UNBOOKED)
+        else:
+            held.answered = True
+            self.ctx.reply(asked, granted(held))
 
     def _refuse(self, asked: Asked, short: Short) -> None:
-        """Says no, for the account that is short for good or, failing that, the first one."""
-        balance = short.final or next(iter(short.balances), None)
-        if balance is None:
-            self.ctx.reply(asked, Refused(asked.ticket, "storage", 0, 0, 0, short.needed))
-            return
-        if isinstance(asked, Admit):
-            self._record(asked)
-        owner = cast(_Owner, balance.owner.partition(":")[0])
-        figures = (balance.limit or 0, balance.spent, balance.held, short.needed)
-        self.ctx.reply(asked, Refused(asked.ticket, owner, *figures))
+        """A run that its accounts have refused is on record, too."""
+        refused = refusal(asked.ticket, short)
+        if isinstance(asked, Admit) and refused.owner != "storage":
+            self._journal.begin(asked.order, asked.steps)
+        self.ctx.reply(asked, refused)
 
     # --- the line ---
 
@@ -282,12 +260,6 @@ class CostLedger(Actor):
             self._commits.write(StepTaken(settle.run, step))
         self._serve_line()
 
-    def _journal(self, run: str, steps: tuple[Step, ...]) -> None:
-        """Of a run that was never begun, or has ended, nothing is kept."""
-        if run in self._recorded:
-            for step in steps:
-                self._commits.write(StepTaken(run, step))
-
     def _release(self, release: Release) -> None:
         self._send_away(release.ticket)
         if self._books.release(release.ticket) is not None:
@@ -299,13 +271,13 @@ class CostLedger(Actor):
     def _end_run(self, end: EndRun) -> None:
         self.ctx.demonitor(run_address(end.ticket))
         self._send_away(end.ticket, end.ticket)
-        if self._commits.failing and end.ticket not in self._recorded:
+        if self._commits.failing and not self._journal.is_open(end.ticket):
             self.ctx.reply(end, RunEnded(end.ticket, durable=False))
             return
         if end.order is None:
-            self._journal(end.ticket, end.steps)
-        elif end.ticket not in self._recorded:
-            self._commits.write(RunBegan(end.order, self.ctx.wall(), end.steps))
+            self._journal.take(end.ticket, end.steps)
+        else:
+            self._journal.begin(end.order, end.steps)
         self._close_run(end.ticket, end.status, end.body, end.http_status, end.verdicts)
         self._commits.answer_after(end)
 
@@ -319,7 +291,8 @@ class CostLedger(Actor):
                 if hold.answered:
                     self._charge_in_full(hold)
         self._send_away(run, run)
-        if run in self._recorded or (run in self._inherited and down.crashed):
+        journal = self._journal
+        if journal.is_open(run) or (journal.is_inherited(run) and down.crashed):
             body = {"error": "internal error", "code": "internal", "id": run}
             self._close_run(run, "failed", msgspec.json.encode(body), 500)
 
@@ -335,17 +308,10 @@ class CostLedger(Actor):
         http_status: int,
         verdicts: tuple[JudgeVerdict, ...] = (),
     ) -> None:
-        self._send_away(run, run)
         if (accounts := self._books.runs.get(run)) is not None:
             for hold in self._books.end(accounts):
                 self._commits.write(AttemptReleased(hold.asked.ticket))
-        self._recorded.discard(run)
-        self._inherited.discard(run)
-        if not self._commits.epoch:
-            self._closed_before.add(run)
-        if status != "running":
-            now = self.ctx.wall()
-            self._commits.write(RunClosed(run, status, body, http_status, now, verdicts))
+        self._journal.close(run, status, body, http_status, verdicts)
         self._serve_line()
         self._return_leases_when_idle()
 
@@ -355,16 +321,9 @@ class CostLedger(Actor):
         if self._commits.loaded(loaded):
             self._books.load(loaded.accounts)
             if self._successor:
-                self._inherit(loaded.running)
+                for run in self._journal.inherit(loaded.running):
+                    self.ctx.monitor(run_address(run))  # told at once if nobody carries it out
             self._serve_line()
-
-    def _inherit(self, running: tuple[str, ...]) -> None:
-        """Hears at once of those that nobody carries out; some have ended while it waited."""
-        self._inherited = {*running} - self._closed_before
-        self._closed_before.clear()
-        for run in running:
-            if run in self._inherited:
-                self.ctx.monitor(run_address(run))
 
     def _committed(self, committed: Committed) -> None:
         if (batch := self._commits.committed(committed)) is None:
@@ -387,7 +346,7 @@ class CostLedger(Actor):
                 self._books.end(run)
         elif self._books.release(asked.ticket) is not None:
             self._commits.write(AttemptReleased(asked.ticket))
-        self._refuse(asked, Short(0, (), None))
+        self._refuse(asked, UNBOOKED)
 
     # --- housekeeping ---
 
