@@ -54,7 +54,7 @@ class Batch:
     leases: list[tuple[Balance, int]] = field(default_factory=list)
     asked: list[Admit | Reserve] = field(default_factory=list)
     ended: list[EndRun] = field(default_factory=list)
-    since: float = 0.0
+    since: float | None = None
     due: bool = False
 
     @property
@@ -113,7 +113,8 @@ class Commits:
         batch = self._gathering
         if batch.empty:
             return
-        batch.since = batch.since or self._ctx.now()
+        if batch.since is None:
+            batch.since = self._ctx.now()
         if self._in_flight is not None or not self.open:
             return
         if batch.urgent:
@@ -209,7 +210,9 @@ class Commits:
         return batch
 
     def _is_late(self, batch: Batch | None) -> TypeGuard[Batch]:
-        return batch is not None and 0 < batch.since <= self._ctx.now() - LATE_S
+        if batch is None or batch.since is None:
+            return False
+        return batch.since <= self._ctx.now() - LATE_S
 
     def _recovered(self) -> None:
         self.failing = False

@@ -477,6 +477,16 @@ def test_storage_that_does_not_answer_is_not_waited_for_longer() -> None:
     assert desk.answers.count(RunEnded("a")) == 0
 
 
+def test_a_clock_may_begin_at_zero() -> None:
+    """What waits since then waits no shorter, and no longer, than at any other time."""
+    desk = Desk(100)
+    desk.context.time = 0.0
+    desk.admit("a", 60)
+    early = [answer for _ in range(4) for answer in desk.wait(1.0)]
+    (late,) = [answer for _ in range(2) for answer in desk.wait(1.0)]
+    assert (early, refused(late).owner) == ([], "storage")
+
+
 def test_while_storage_fails_runs_nobody_recorded_are_not_kept() -> None:
     """The ledger's memory stays bounded: what was refused for storage ends at once."""
     desk = Desk(1000)
