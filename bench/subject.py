@@ -119,6 +119,7 @@ class Subject:
     def __init__(self, name: str, process: subprocess.Popen[str]) -> None:
         self.name = name
         self._process = process
+        self._said = b""
         while self._line() != READY:  # what was printed before is not for us
             pass
 
@@ -137,14 +138,18 @@ class Subject:
         return Figures(**json.loads(self._line()))
 
     def _line(self) -> str:
-        answers = self._process.stdout
-        assert answers is not None
-        ready, _, _ = select.select([answers], [], [], ANSWER_WITHIN_S)
-        line = answers.readline() if ready else ""
-        if not line:
-            what = "has ended" if ready else "said nothing in time"
-            raise RuntimeError(f"{self.name} {what}: its last words are above")
-        return line
+        """The next one, read here: a buffer's second line would not show as ready."""
+        assert self._process.stdout is not None
+        answers = self._process.stdout.fileno()
+        while b"\n" not in self._said:
+            ready, _, _ = select.select([answers], [], [], ANSWER_WITHIN_S)
+            said = os.read(answers, 65_536) if ready else b""
+            if not said:
+                what = "has ended" if ready else "said nothing in time"
+                raise RuntimeError(f"{self.name} {what}: its last words are above")
+            self._said += said
+        line, _, self._said = self._said.partition(b"\n")
+        return line.decode() + "\n"
 
 
 @contextlib.contextmanager

@@ -21,7 +21,8 @@ def votes(votes, concurrency):
     print("this is said to nobody")
     return Crowd([0.001 * place for place in range(1, votes + 1)])
 
-print("loading")
+print("loading", flush=True)
+print("loaded")
 serve(votes)
 """
 
