@@ -124,6 +124,13 @@ COMMANDS = (
     "replay",
     "prune",
     "backup",
+    "judges",
+    "evaluate",
+    "keys create",
+    "keys list",
+    "keys rotate",
+    "keys revoke",
+    "ledger settle",
 )
 
 
