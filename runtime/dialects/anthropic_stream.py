@@ -12,9 +12,10 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 from msgspec.structs import asdict, replace
 
+from runtime.dialects.deltas import EventDeltas
 from runtime.dialects.errors import UNREADABLE
 from runtime.dialects.ladder import TOOL
-from runtime.dialects.sse import EventReader, events_in
+from runtime.dialects.sse import events_in
 
 NULL = Raw(b"null")
 
@@ -156,25 +157,15 @@ def _told(usage: Raw) -> ToldUsage:
         return ToldUsage()
 
 
-class AnthropicDeltas:
+class AnthropicDeltas(EventDeltas):
     """See :class:`runtime.dialects.port.Deltas`."""
 
     def __init__(self) -> None:
-        self._events = EventReader()
+        super().__init__()
         self._arguments = Arguments()
-        self.is_stream = False
-        self.written = 0
-
-    def feed(self, piece: bytes) -> str:
-        return "".join(map(self._delta, self._events.feed(piece)))
 
     def _delta(self, data: bytes) -> str:
-        """What cannot be read is for the end to complain of, when the whole is read."""
-        self.is_stream = True
-        try:
-            event = _events.decode(data)
-        except UNREADABLE:
-            return ""
+        event = _events.decode(data)
         hidden = "" if event.delta is None else event.delta.thinking or event.delta.partial_json
         self.written += len(f"{event.text}{hidden or ''}".encode("utf-8", "replace"))
         return event.text + (self._arguments.feed(event) or "")

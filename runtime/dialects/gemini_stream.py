@@ -12,9 +12,10 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from actors.domain.model import Usage
+from runtime.dialects.deltas import EventDeltas
 from runtime.dialects.errors import UNREADABLE
 from runtime.dialects.ladder import TOOL
-from runtime.dialects.sse import EventReader, events_in
+from runtime.dialects.sse import events_in
 
 NULL = Raw(b"null")
 
@@ -142,25 +143,15 @@ def _counted(raw: Raw) -> Usage | None:
     return Usage(input=prompt - cached, cache_read=cached, output=output, reasoning=thoughts)
 
 
-class GeminiDeltas:
+class GeminiDeltas(EventDeltas):
     """See :class:`runtime.dialects.port.Deltas`."""
 
     def __init__(self) -> None:
-        self._events = EventReader()
+        super().__init__()
         self._called = False
-        self.is_stream = False
-        self.written = 0
-
-    def feed(self, piece: bytes) -> str:
-        return "".join(map(self._delta, self._events.feed(piece)))
 
     def _delta(self, data: bytes) -> str:
-        """What cannot be read is for the end to complain of, when the whole is read."""
-        self.is_stream = True
-        try:
-            piece = _pieces.decode(data)
-        except UNREADABLE:
-            return ""
+        piece = _pieces.decode(data)
         for part in piece.parts():
             self.written += len((part.text or "").encode("utf-8", "replace"))
             self.written += len(part.function_call.args) if part.function_call else 0

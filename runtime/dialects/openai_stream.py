@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from runtime.dialects.errors import UNREADABLE
+from runtime.dialects.deltas import EventDeltas
 from runtime.dialects.ladder import TOOL
-from runtime.dialects.sse import EventReader, events_in
+from runtime.dialects.sse import events_in
 
 END = b"[DONE]"
 NULL = Raw(b"null")
@@ -143,25 +143,15 @@ def _fold(said: Streamed, texts: list[str], arguments: Arguments, chunk: _Chunk)
             said.arguments = (said.arguments or "") + added
 
 
-class OpenAIDeltas:
+class OpenAIDeltas(EventDeltas):
     """See :class:`runtime.dialects.port.Deltas`."""
 
     def __init__(self) -> None:
-        self._events = EventReader()
+        super().__init__()
         self._arguments = Arguments()
-        self.is_stream = False
-        self.written = 0
-
-    def feed(self, piece: bytes) -> str:
-        return "".join(map(self._delta, self._events.feed(piece)))
 
     def _delta(self, data: bytes) -> str:
-        """What cannot be read is for the end to complain of, when the whole is read."""
-        self.is_stream = True
-        try:
-            choice = _chunks.decode(data).first()
-        except UNREADABLE:
-            return ""
+        choice = _chunks.decode(data).first()
         if choice is None or (delta := choice.delta) is None:
             return ""
         hidden = delta.reasoning_content or delta.reasoning or delta.refusal or ""

@@ -17,17 +17,10 @@ from tests.end_to_end.rig import (
     Vendors,
     configured,
     request,
-    scripted_vendors,
     served,
 )
 
 PROFILES = {"cheap": GPT_LIGHT, "high_confidence": GPT, "planning": GPT, "adversarial": GPT}
-
-
-@pytest.fixture(scope="module")
-def module_vendors() -> Iterator[Vendors]:
-    with scripted_vendors() as vendors:
-        yield vendors
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -18,10 +18,7 @@ from tests.end_to_end.rig import (
     GPT,
     GPT_LIGHT,
     Vendors,
-    configured,
     request,
-    scripted_vendors,
-    served,
 )
 
 PANEL = [CLAUDE_LIGHT, GPT]
@@ -33,18 +30,6 @@ FORGED = (
 )
 
 Judge = Callable[[RecordedCall, dict[str, str]], Reply | str]
-
-
-@pytest.fixture(scope="module")
-def module_vendors() -> Iterator[Vendors]:
-    with scripted_vendors() as vendors:
-        yield vendors
-
-
-@pytest.fixture(scope="module")
-def client(module_vendors: Vendors) -> Iterator[httpx.Client]:
-    with served(configured(module_vendors)) as server, server.client() as client:
-        yield client
 
 
 @pytest.fixture(autouse=True)

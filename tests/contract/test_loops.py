@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -16,29 +15,11 @@ from tests.end_to_end.rig import (
     Vendors,
     configured,
     request,
-    scripted_vendors,
     served,
 )
 
 SERIOUS = '{"findings": [{"severity": "major", "claim": "No errors are described"}]}'
 MINOR = '{"findings": [{"severity": "minor", "claim": "A typo"}]}'
-
-
-@pytest.fixture(scope="module")
-def module_vendors() -> Iterator[Vendors]:
-    with scripted_vendors() as vendors:
-        yield vendors
-
-
-@pytest.fixture(scope="module")
-def client(module_vendors: Vendors) -> Iterator[httpx.Client]:
-    with served(configured(module_vendors)) as server, server.client() as client:
-        yield client
-
-
-@pytest.fixture
-def vendors(module_vendors: Vendors) -> Vendors:
-    return module_vendors
 
 
 def asked(client: httpx.Client, *, status: int = 200, **orchestration: Any) -> Any:

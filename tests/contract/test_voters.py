@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -17,31 +16,11 @@ from tests.end_to_end.rig import (
     GPT,
     GPT_LIGHT,
     Vendors,
-    configured,
     request,
-    scripted_vendors,
-    served,
     until,
 )
 
 PANEL = [GPT, CLAUDE_LIGHT, GPT_LIGHT]
-
-
-@pytest.fixture(scope="module")
-def module_vendors() -> Iterator[Vendors]:
-    with scripted_vendors() as vendors:
-        yield vendors
-
-
-@pytest.fixture(scope="module")
-def client(module_vendors: Vendors) -> Iterator[httpx.Client]:
-    with served(configured(module_vendors)) as server, server.client() as client:
-        yield client
-
-
-@pytest.fixture
-def vendors(module_vendors: Vendors) -> Vendors:
-    return module_vendors
 
 
 def saying(*texts: str) -> Any:
