@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from actors.errors import Cancelled, PlanError
+from actors.errors import Cancelled, Internal, PlanError
 from runtime.client.plans import Unreachable
 from runtime.client.talk import RETRIED, Lost, Talk
 from runtime.frontends.socket.frames import FrameTooLong
@@ -102,16 +102,18 @@ class Link:
 
     def _run(self) -> None:
         self.home.thread = threading.get_ident()
+        why: PlanError = Cancelled("the client was closed")
         try:
             while self._wait_until_wanted():
                 self._serve_while_wanted()
-        except Exception:
+        except Exception as error:
             logger.exception("a client failed")
+            why = Internal(f"the client failed: {type(error).__name__}; its log says where")
         finally:
             with self._lock:
                 self._end()
             self._asked.make(len(self._asked))
-            self.talk.give_up(Cancelled("the client was closed"))
+            self.talk.give_up(why)
             self.home.thread = 0
 
     def _end(self) -> None:

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from actors.errors import (
     BudgetExceeded,
     Cancelled,
     Conflict,
+    Internal,
     PlanError,
     RateLimited,
     Unauthorized,
@@ -271,6 +273,20 @@ def test_a_server_that_talks_nonsense_is_given_up() -> None:
         client.plan(PROMPT)
     thread.join(PATIENCE_S)
     listener.close()
+
+
+def test_a_fault_of_the_clients_own_is_not_told_as_a_close(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever waits hears of it, and the log says where it was."""
+
+    def fault(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(client._link, "_serve_while_wanted", partial(fault, None))
+    with pytest.raises(Internal, match="ZeroDivisionError"):
+        client.plan(PROMPT)
+    assert "a client failed" in caplog.text
 
 
 def test_a_wrong_key(hub: Planhub, tmp_path: Path) -> None:
