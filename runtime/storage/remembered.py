@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runtime.storage.journal import Journal
 
 MOST_RUNS = 1_000
-MOST_JUDGED = 10_000
+MOST_JUDGED = 1_000
 """Runs whose judges' verdicts are counted."""
 
 
