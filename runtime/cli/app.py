@@ -16,7 +16,7 @@ from runtime.telemetry import be_silent
 HELP = """One prompt, several models, one better answer.
 
 Without a configuration the vendors are used whose keys are set (OPENAI_API_KEY,
-ANTHROPIC_API_KEY); without those, built-in simulated models answer, offline.
+ANTHROPIC_API_KEY, GEMINI_API_KEY); without those, built-in simulated models answer, offline.
 """
 
 EXAMPLES = """Examples:

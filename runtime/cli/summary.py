@@ -15,8 +15,8 @@ from runtime.cli.terminal import printable, usd
 from runtime.frontends.wire import CallEntry, PlanResult
 
 SIMULATED = (
-    "These answers are simulated: built-in models, offline, at made-up prices.  Set OPENAI_API_KEY"
-    " or ANTHROPIC_API_KEY, or write a planhub.toml, to ask real ones."
+    "These answers are simulated: built-in models, offline, at made-up prices.  Set OPENAI_API_KEY,"
+    " ANTHROPIC_API_KEY or GEMINI_API_KEY, or write a planhub.toml, to ask real ones."
 )
 EXCERPT = 300
 _INDENT = (0, 0, 0, 2)

@@ -11,8 +11,10 @@ import pytest
 from rich.console import Console
 
 from runtime.cli import terminal
+from runtime.cli.app import HELP
 from runtime.cli.progress import Progress
 from runtime.cli.summary import summarise
+from runtime.config.settings import VENDORS
 from runtime.frontends.wire import PlanResult
 
 
@@ -51,6 +53,13 @@ def shown(told: PlanResult, simulated: bool = False) -> str:
     out = io.StringIO()
     summarise(Console(file=out, width=100, highlight=False), told, simulated=simulated)
     return out.getvalue()
+
+
+def test_whoever_sees_simulated_answers_is_told_how_to_get_real_ones() -> None:
+    """By every vendor's key: here and in the help."""
+    said = " ".join(shown(result(VOTE), simulated=True).split())
+    assert all(key in said and key in HELP for _, key in VENDORS.values())
+    assert "simulated" not in shown(result(VOTE))
 
 
 def test_a_vote_is_told_whole() -> None:
