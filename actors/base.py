@@ -17,13 +17,14 @@ Rules that every actor follows:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from actors.dispatch import Table, table
 from actors.events import Event
 
 Address: TypeAlias = str
@@ -131,9 +132,16 @@ class Context(Protocol):
 
 
 class Actor:
-    """A behaviour.  Subclasses name the union of what they receive in `receives`."""
+    """A behaviour.  Subclasses name the union of what they receive in `receives`; a method, theirs
+    or one of their `parts`, :func:`~actors.dispatch.handles` each of it.
+    """
 
     receives: ClassVar[Any] = None
+    parts: ClassVar[Mapping[str, type]] = {}
+    handlers: ClassVar[Table] = {}
+
+    def __init_subclass__(cls) -> None:
+        cls.handlers = table(cls, cls.receives, cls.parts)
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
@@ -143,7 +151,7 @@ class Actor:
 
     def receive(self, message: Any) -> None:
         """Decides on one message.  Raising is failing."""
-        raise NotImplementedError
+        self.handlers[type(message)](self)(message)
 
     def stopped(self, reason: str) -> None:
         """Called once at the end, but not after a failure."""

@@ -16,6 +16,7 @@ from typing import Protocol
 from actors.addresses import LEDGER
 from actors.attempt import Attempt, Stage, Wanted
 from actors.base import ABSENT, Context
+from actors.dispatch import handles
 from actors.domain.admission import Share, max_tokens, quote
 from actors.domain.retry import Again, Next
 from actors.domain.schema import NOT_JSON, is_heavy, problems
@@ -130,6 +131,7 @@ class Calls:
 
     # --- what happens to attempts ---
 
+    @handles
     def reserved(self, granted: Reserved) -> None:
         if (attempt := self._attempts.get(granted.ticket)) is None:
             return
@@ -172,6 +174,7 @@ class Calls:
         else:
             self._failed(attempt, CallFailed(ticket, "overloaded", "too much work is waiting"))
 
+    @handles
     def sent(self, sent: CallSent) -> None:
         if (attempt := self._attempts.get(sent.ticket)) is not None:
             attempt.stage = Stage.SENT
@@ -180,6 +183,7 @@ class Calls:
             if (slow_s := self._hedging.slow_s(attempt)) is not None:
                 self._ctx.after(slow_s, HedgeDue(attempt.id))
 
+    @handles
     def completed(self, completed: Completed) -> None:
         """An answer has come; with a schema it is validated, elsewhere when that may take long."""
         if (attempt := self._attempts.get(completed.ticket)) is None:
@@ -209,6 +213,7 @@ class Calls:
         if (attempt := self._attempts.get(validated.ticket)) is not None:
             self._answered(attempt, validated.problems)
 
+    @handles
     def failed(self, failed: CallFailed) -> None:
         if (attempt := self._attempts.get(failed.ticket)) is not None:
             self._failed(attempt, failed)
@@ -230,14 +235,16 @@ class Calls:
                 if attempt.wanted is None:  # a cancel may have been lost with the line
                     self._ctx.tell(pool, CancelCall(attempt.id))
 
-    def retry(self, key: int) -> None:
-        if (wanted := self._wanted.get(key)) is not None:
+    @handles
+    def retry(self, due: RetryDue) -> None:
+        if (wanted := self._wanted.get(due.key)) is not None:
             wanted.waiting = None
             self._attempt(wanted)
 
-    def hedge(self, ticket: str) -> None:
+    @handles
+    def hedge(self, due: HedgeDue) -> None:
         """An attempt is slow: another model is asked as well, once, if there is money for it."""
-        attempt = self._attempts.get(ticket)
+        attempt = self._attempts.get(due.ticket)
         if attempt is None or attempt.stage is not Stage.SENT or (wanted := attempt.wanted) is None:
             return
         call = another(wanted.call, wanted.ahead)

@@ -6,9 +6,10 @@ does is counted with the runs that asked it (:class:`~actors.protocol.JudgeVerdi
 
 from __future__ import annotations
 
-from typing import ClassVar, assert_never
+from typing import ClassVar
 
 from actors.base import Actor, Context, Down
+from actors.dispatch import handles
 from actors.domain import ballots
 from actors.protocol import (
     BallotBuilt,
@@ -37,17 +38,7 @@ class Judge(Actor):
             f"<Judge: {self._built} ballots, {self._read} verdicts, {self._unreadable} unreadable>"
         )
 
-    def receive(self, message: JudgeMessage) -> None:
-        match message:
-            case BuildBallot():
-                self.build(message)
-            case ReadVerdict():
-                self.read(message)
-            case Down():
-                """It waits for nobody."""
-            case _:
-                assert_never(message)
-
+    @handles
     def build(self, asked: BuildBallot) -> None:
         self._built += 1
         paper = ballots.ballot(
@@ -61,6 +52,7 @@ class Judge(Actor):
         built = BallotBuilt(asked.ticket, paper.messages, paper.schema, paper.labels, paper.order)
         self.ctx.reply(asked, built)
 
+    @handles
     def read(self, asked: ReadVerdict) -> None:
         try:
             said = ballots.verdict(asked.text, asked.labels)
@@ -70,6 +62,10 @@ class Judge(Actor):
             return
         self._read += 1
         self.ctx.reply(asked, Verdict(asked.ticket, said.choice, said.reason, said.margin))
+
+    @handles
+    def down(self, _: Down) -> None:
+        """It waits for nobody."""
 
 
 def _instead(asked: ReadVerdict, problem: str) -> RepairVerdict | VerdictUnreadable:

@@ -9,6 +9,7 @@ from msgspec.structs import asdict
 
 from actors.attempt import Attempt
 from actors.base import Context
+from actors.dispatch import handles
 from actors.domain.money import usd
 from actors.events import (
     AnswerKnown,
@@ -24,8 +25,7 @@ from actors.events import (
     RunStarted,
 )
 from actors.protocol import CallRecord, Order
-from actors.strategies.actions import CloseRound
-from actors.strategies.plan import Note
+from actors.strategies.actions import Announce, CloseRound
 
 
 class Narrator:
@@ -72,9 +72,11 @@ class Narrator:
                     cost_usd=usd(record.cost_nano),
                 )
 
-    def judged(self, note: Note) -> None:
-        self._tell(Judged, **asdict(note))
+    @handles
+    def judged(self, told: Announce) -> None:
+        self._tell(Judged, **asdict(told.note))
 
+    @handles
     def round_finished(self, round: CloseRound) -> None:
         """Rounds inside a branch are the strategy's own business."""
         if round.depth == 0 and round.role is not None:

@@ -16,14 +16,15 @@ The phases of a run, only forwards:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum, auto
-from typing import Any, ClassVar, TypeAlias, assert_never
+from typing import Any, ClassVar, TypeAlias
 
 from actors.addresses import LEDGER, is_pool
 from actors.base import ABSENT, Actor, Address, Context, Down, Message, Overloaded
 from actors.calls import Calls
 from actors.closing import Closing, EndOver, GraceOver
+from actors.dispatch import handles, table
 from actors.errors import Draining, PlanError, RateLimited
 from actors.first_calls import FirstCalls
 from actors.hedging import HedgeDue
@@ -32,16 +33,12 @@ from actors.protocol import (
     Admitted,
     BallotBuilt,
     Begin,
-    CallFailed,
-    CallSent,
     Cancel,
-    Completed,
     GetStatus,
     OrchestratorMessage,
     Park,
     Refused,
     RepairVerdict,
-    Reserved,
     RunEnded,
     RunStatus,
     Selected,
@@ -57,15 +54,9 @@ from actors.run_journal import RunJournal
 from actors.strategies import STRATEGIES
 from actors.strategies.actions import (
     Action,
-    Announce,
-    AskJudge,
-    AskRouter,
-    AskValidator,
     CancelCall,
-    CloseRound,
     Died,
     Done,
-    Grace,
     OpenRound,
     StartCall,
 )
@@ -114,6 +105,12 @@ class Orchestrator(Actor):
     """One per request; its address is `run:<run id>`.  It has its parts from its Begin on."""
 
     receives: ClassVar[Any] = _Received
+    parts: ClassVar[Mapping[str, type]] = {
+        "_calls": Calls,
+        "_questions": Questions,
+        "_narrator": Narrator,
+        "_rounds": RoundTimes,
+    }
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
@@ -128,59 +125,14 @@ class Orchestrator(Actor):
         return f"<Orchestrator {self._order.run} {self._order.mode}: {self._phase.name}, {calls}>"
 
     def receive(self, message: _Received) -> None:
-        match message:  # the most frequent first
-            case Completed():
-                self._calls.completed(message)
-            case Reserved():
-                self._calls.reserved(message)
-            case CallSent():
-                self._calls.sent(message)
-            case Selected():
-                self._selected(message)
-            case BallotBuilt() | Verdict() | RepairVerdict() | VerdictUnreadable():
-                self._judged(message)
-            case Begin():
-                self._begun(message)
-            case Admitted():
-                self._admitted(message)
-            case RunEnded() | EndOver():
-                self._ended()
-            case Cancel():
-                self._cancel()
-            case Park():
-                self._park()
-            case GetStatus():
-                self._status(message)
-            case Refused():
-                self._refused(message)
-            case CallFailed():
-                self._calls.failed(message)
-            case Validated():
-                self._validated(message)
-            case Overloaded():
-                self._overloaded(message)
-            case Down():
-                self._down(message)
-            case Ended():
-                self._lost(message)
-            case RetryDue():
-                self._calls.retry(message.key)
-            case HedgeDue():
-                self._calls.hedge(message.ticket)
-            case RoundTimeUp():
-                self._expire(message)
-            case DeadlineReached():
-                self._give_up("deadline")
-            case GraceOver():
-                self._calls.abandon()
-            case _:
-                assert_never(message)
+        self.handlers[type(message)](self)(message)
         if self._phase is CLOSING and self._calls.idle:
             self._phase = Phase.ENDING
             self._closing.end()
 
     # --- from the outside ---
 
+    @handles
     def _begun(self, begin: Begin) -> None:
         ctx, order = self.ctx, begin.order
         self._order = order
@@ -189,7 +141,7 @@ class Orchestrator(Actor):
         self._journal = journal = RunJournal(begin.steps)
         self._run = run = Run(STRATEGIES[order.mode](order))
         self._calls = calls = Calls(ctx, begin, deadline, self, narrator)
-        self._questions = Questions(ctx, order)
+        self._questions = Questions(ctx, order, calls.tally)
         self._rounds = RoundTimes(ctx, deadline)
         self._first = FirstCalls(ctx, begin, deadline, calls)
         self._closing = Closing(ctx, begin, deadline, run, calls, journal, narrator)
@@ -198,12 +150,14 @@ class Orchestrator(Actor):
         self._narrator.run_started()
         self._perform(carry_on(self._run, begin.steps))
 
-    def _cancel(self) -> None:
+    @handles
+    def _cancel(self, _: Cancel) -> None:
         if self._phase < Phase.CLOSING:
             self._closing.is_cancelled = True
             self._give_up("cancelled")
 
-    def _park(self) -> None:
+    @handles
+    def _park(self, _: Park) -> None:
         """Nothing of this is for the journal: the next engine carries on where it stops."""
         if self._phase < Phase.CLOSING:
             self._closing.is_parked = True
@@ -211,6 +165,7 @@ class Orchestrator(Actor):
             self._calls.cancel_all()
             self._close(Draining("shutting down", retry_after_s=RETRY_AFTER_S))
 
+    @handles
     def _status(self, asked: GetStatus) -> None:
         running, ended = self._calls.running, len(self._calls.tally.records)
         told = RunStatus(asked.ticket, self._order.run, ended, running, self._closing.cost)
@@ -225,45 +180,33 @@ class Orchestrator(Actor):
             return
         self._performing = True
         while self._todo:
-            self._do(self._todo.pop(0))
+            action = self._todo.pop(0)
+            _PERFORMERS[type(action)](self)(action)
         self._performing = False
         if self._phase is Phase.CHOOSING and self._first.waiting:
             self._admit()
 
-    def _do(self, action: Action) -> None:
-        match action:
-            case StartCall():
-                self._start(action)
-            case CancelCall(key):
-                self._first.cancel(key)
-                self._calls.cancel(key)
-            case AskRouter(key, choose):
-                self._questions.choose(key, choose, self._calls.tally.spent_nano)
-            case AskJudge(key, about):
-                self._questions.consult(key, about)
-            case AskValidator(key, check):
-                self._questions.check(key, check)
-            case Announce(note):
-                self._narrator.judged(note)
-            case OpenRound():
-                self._open(action)
-            case Grace(key):
-                self._rounds.give_grace(key)
-            case CloseRound():
-                self._narrator.round_finished(action)
-            case Done(result):
-                self._close(result)
-            case Died(error):
-                self._close(self._closing.blame(error))
-            case _:
-                assert_never(action)
+    @handles
+    def _call_off(self, unneeded: CancelCall) -> None:
+        self._first.cancel(unneeded.key)
+        self._calls.cancel(unneeded.key)
 
+    @handles
+    def _done(self, done: Done) -> None:
+        self._close(done.result)
+
+    @handles
+    def _died(self, died: Died) -> None:
+        self._close(self._closing.blame(died.error))
+
+    @handles
     def _start(self, wanted: StartCall) -> None:
         if self._phase >= Phase.CALLING:
             self._calls.start(wanted.key, wanted.call)
         else:
             self._first.waiting.append(wanted)
 
+    @handles
     def _open(self, round: OpenRound) -> None:
         if self._phase is Phase.CHOOSING and round.depth == 0:
             self._first.finish = round.finish
@@ -273,14 +216,17 @@ class Orchestrator(Actor):
 
     # --- what the Router and the Judge answer ---
 
+    @handles
     def _selected(self, selected: Selected) -> None:
         needed = [refusal.needed_nano for refusal in selected.refused if refusal.needed_nano]
         self._closing.needed_nano = min(needed, default=self._closing.needed_nano)
         self._resume(selected.ticket, Chosen(selected.ranked, selected.refused))
 
+    @handles
     def _judged(self, read: BallotBuilt | Verdict | RepairVerdict | VerdictUnreadable) -> None:
         self._resume(read.ticket, read)
 
+    @handles
     def _validated(self, validated: Validated) -> None:
         """An answer of a call's, or what the strategy has made itself."""
         if not self._resume(validated.ticket, validated):
@@ -296,10 +242,15 @@ class Orchestrator(Actor):
 
     # --- what is no answer ---
 
+    @handles
     def _expire(self, up: RoundTimeUp) -> None:
         if actions := self._run.expire(up.key, up.kind):
             self._journal.expired(up.key, up.kind)
             self._perform(actions)
+
+    @handles
+    def _overtaken(self, _: DeadlineReached) -> None:
+        self._give_up("deadline")
 
     def _give_up(self, kind: UnansweredKind) -> None:
         if actions := self._run.give_up(kind):
@@ -312,6 +263,7 @@ class Orchestrator(Actor):
         self._phase = Phase.ADMITTING
         self._closing.needed_nano = self._first.ask()
 
+    @handles
     def _admitted(self, admitted: Admitted) -> None:
         if self._phase is not Phase.ADMITTING:
             return
@@ -319,6 +271,7 @@ class Orchestrator(Actor):
         self._journal.is_open = True
         self._first.start(admitted.granted_nano)
 
+    @handles
     def _refused(self, refused: Refused) -> None:
         if refused.ticket != self._order.run:
             self._calls.refused_money(refused)
@@ -331,6 +284,7 @@ class Orchestrator(Actor):
 
     # --- when others fail ---
 
+    @handles
     def _overloaded(self, overloaded: Overloaded) -> None:
         if overloaded.ticket == self._order.run:
             self._run.give_up("failed")
@@ -339,6 +293,7 @@ class Orchestrator(Actor):
         else:
             self._calls.overloaded(overloaded.ticket)
 
+    @handles
     def _down(self, down: Down) -> None:
         """The ledger's end ends the run, with what it has: its holds are gone.
 
@@ -350,6 +305,7 @@ class Orchestrator(Actor):
         else:
             self.ctx.tell(self.ctx.address, Ended(down.address, down.reason))
 
+    @handles
     def _lost(self, ended: Ended) -> None:
         """A pool's end fails what it had sent.  A question that the Router or the Judge fell over
         is not asked again.
@@ -374,6 +330,10 @@ class Orchestrator(Actor):
         self._calls.tally.remarks[why.replace(" ", "_")] = None
         self._give_up("failed")
 
+    @handles
+    def _grace_over(self, _: GraceOver) -> None:
+        self._calls.abandon()
+
     # --- what Calls tells ---
 
     def steps(self, key: int, outcome: Outcome) -> tuple[Step, ...]:
@@ -392,6 +352,10 @@ class Orchestrator(Actor):
             self._questions.clear()
             self._closing.begin(outcome)
 
-    def _ended(self) -> None:
+    @handles
+    def _ended(self, _: RunEnded | EndOver) -> None:
         if self._phase is Phase.ENDING:
             self._closing.tell_asker()
+
+
+_PERFORMERS = table(Orchestrator, Action, Orchestrator.parts)

@@ -6,6 +6,7 @@ from msgspec.structs import astuple
 
 from actors.addresses import JUDGE, ROUTER
 from actors.base import Address, Command, Context
+from actors.dispatch import handles
 from actors.domain.pricing import DEFAULT_MAX_TOKENS, LEAST_TOKENS, input_bound, input_estimate
 from actors.domain.schema import is_heavy, problems
 from actors.protocol import (
@@ -16,7 +17,9 @@ from actors.protocol import (
     Validate,
     Validated,
 )
-from actors.strategies.plan import Ballot, Check, Choose, Reading
+from actors.strategies.actions import AskJudge, AskRouter, AskValidator
+from actors.strategies.plan import Ballot, Choose
+from actors.tally import Tally
 
 
 def selection(
@@ -48,29 +51,29 @@ def selection(
 class Questions:
     """A question's ticket is `q` and the key under which the plan waits for its answer."""
 
-    def __init__(self, ctx: Context, order: Order) -> None:
+    def __init__(self, ctx: Context, order: Order, tally: Tally) -> None:
         self._ctx = ctx
         self._order = order
+        self._tally = tally
         self._open: dict[str, Address] = {}
 
-    def choose(self, key: int, wanted: Choose, spent_nano: int) -> None:
-        """Asks the Router; `spent_nano` is what of the run's budget is gone."""
-        me = self._ctx.address
-        question = selection(self._order, wanted, spent_nano, reply_to=me, ticket=f"q{key}")
+    @handles
+    def choose(self, asked: AskRouter) -> None:
+        me, ticket = self._ctx.address, f"q{asked.key}"
+        spent_nano = self._tally.spent_nano
+        question = selection(self._order, asked.choose, spent_nano, reply_to=me, ticket=ticket)
         self._ask(ROUTER, question)
 
-    def consult(self, key: int, about: Ballot | Reading) -> None:
-        """Asks the Judge."""
-        me, ticket = self._ctx.address, f"q{key}"
-        match about:
-            case Ballot():
-                self._ask(JUDGE, BuildBallot(me, ticket, *astuple(about)))
-            case Reading():
-                self._ask(JUDGE, ReadVerdict(me, ticket, *astuple(about)))
+    @handles
+    def consult(self, asked: AskJudge) -> None:
+        me, ticket, about = self._ctx.address, f"q{asked.key}", asked.about
+        question = BuildBallot if isinstance(about, Ballot) else ReadVerdict
+        self._ask(JUDGE, question(me, ticket, *astuple(about)))
 
-    def check(self, key: int, wanted: Check) -> None:
+    @handles
+    def check(self, asked: AskValidator) -> None:
         """Has it validated: here, or elsewhere when that may take long."""
-        me, ticket = self._ctx.address, f"q{key}"
+        me, ticket, wanted = self._ctx.address, f"q{asked.key}", asked.check
         self._open[ticket] = me
         if is_heavy(wanted.schema, wanted.instance):
             self._ctx.start(Validate(ticket, wanted.schema, wanted.instance))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from actors.base import Context, Message
-from actors.strategies.actions import OpenRound
+from actors.dispatch import handles
+from actors.strategies.actions import Grace, OpenRound
 from actors.strategies.plan import UnansweredKind
 
 
@@ -29,7 +30,8 @@ class RoundTimes:
             self._ctx.after(max(0.0, left), RoundTimeUp(round.key))
         self._opened[round.key] = since
 
-    def give_grace(self, key: int) -> None:
+    @handles
+    def give_grace(self, to: Grace) -> None:
         """As long again as it has been open."""
-        took = self._ctx.now() - self._opened[key]
-        self._ctx.after(took, RoundTimeUp(key, "late"))
+        took = self._ctx.now() - self._opened[to.key]
+        self._ctx.after(took, RoundTimeUp(to.key, "late"))

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from typing import ClassVar, assert_never
+from typing import ClassVar
 
 from actors.base import Actor, Context, Down
+from actors.dispatch import handles
 from actors.domain.health import faded
 from actors.domain.model import Model
 from actors.domain.selection import Selector
@@ -46,21 +47,34 @@ class Router(Actor):
         available = sum(state.available for state in states)
         return f"<Router: {len(states)} models, {available} available>"
 
-    def receive(self, message: RouterMessage) -> None:
-        match message:
-            case SelectModels():
-                ranked, refused = self._selector().select(message)
-                self.ctx.reply(message, Selected(message.ticket, ranked, refused))
-            case ListModels():
-                self.ctx.reply(message, ModelsListed(message.ticket, self._states()))
-            case HealthChanged():
-                self._note(message)
-            case ReconfigureRouter():
-                self._reconfigure(message.models)
-            case Down():
-                pass  # nobody is monitored: a vendor that fails begins anew and tells of itself
-            case _:
-                assert_never(message)
+    @handles
+    def _select(self, wanted: SelectModels) -> None:
+        ranked, refused = self._selector().select(wanted)
+        self.ctx.reply(wanted, Selected(wanted.ticket, ranked, refused))
+
+    @handles
+    def _list(self, asked: ListModels) -> None:
+        self.ctx.reply(asked, ModelsListed(asked.ticket, self._states()))
+
+    @handles
+    def _note(self, told: HealthChanged) -> None:
+        self._known = None
+        self._vendors[told.provider] = told
+        now = self.ctx.now()
+        for figures in told.models:
+            self._figures[figures.model] = figures, now
+
+    @handles
+    def _reconfigure(self, new: ReconfigureRouter) -> None:
+        """The figures of models that are gone are forgotten; all else that is known is kept."""
+        self._known = None
+        self._models = new.models
+        ids = {model.id for model in new.models}
+        self._figures = {id: known for id, known in self._figures.items() if id in ids}
+
+    @handles
+    def _down(self, _: Down) -> None:
+        """Nobody is monitored: a vendor that fails begins anew and tells of itself."""
 
     def _selector(self) -> Selector:
         """Made of how the models stand; kept until something is told, or until time changes it."""
@@ -69,20 +83,6 @@ class Router(Actor):
             states = self._states()
             self._known = Selector(states), _changes_at(states, now)
         return self._known[0]
-
-    def _note(self, told: HealthChanged) -> None:
-        self._known = None
-        self._vendors[told.provider] = told
-        now = self.ctx.now()
-        for figures in told.models:
-            self._figures[figures.model] = figures, now
-
-    def _reconfigure(self, models: tuple[Model, ...]) -> None:
-        """The figures of models that are gone are forgotten; all else that is known is kept."""
-        self._known = None
-        self._models = models
-        ids = {model.id for model in models}
-        self._figures = {id: known for id, known in self._figures.items() if id in ids}
 
     def _states(self) -> tuple[ModelState, ...]:
         now = self.ctx.now()

@@ -15,8 +15,8 @@ ACTORS = sorted((ROOT / "actors").rglob("*.py"))
 ALLOWED = {
     "__future__", "abc", "actors", "base64", "bisect", "calendar", "collections", "contextlib",
     "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "heapq", "itertools",
-    "json", "jsonschema", "jsonschema_specifications", "math", "msgspec", "re", "referencing",
-    "statistics", "string", "textwrap", "typing", "unicodedata",
+    "json", "jsonschema", "jsonschema_specifications", "math", "msgspec", "operator", "re",
+    "referencing", "statistics", "string", "textwrap", "typing", "unicodedata",
 }  # fmt: skip
 CALLS_THAT_READ_A_CLOCK = {"now", "utcnow", "today"}
 

@@ -114,7 +114,7 @@ def ignore_a_crashed_run(patch: Patch) -> None:
 
 def drop_a_cancel(patch: Patch) -> None:
     """A client that wants no more is not listened to."""
-    patch.setattr(Orchestrator, "_cancel", lambda self: None)
+    patch.setattr(Orchestrator, "_cancel", lambda self, cancel: None)
 
 
 def buy_again(patch: Patch) -> None:
