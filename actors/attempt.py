@@ -65,6 +65,7 @@ class Attempt:
     id: str
     call: Call
     candidate: Candidate
+    quoted: Quote
     number: int
     wanted: Wanted | None
     clamped: bool
@@ -79,10 +80,9 @@ class Attempt:
     def model(self) -> Model:
         return self.candidate.model
 
-    def reservation(
-        self, run: str, quoted: Quote, *, reply_to: Address, deadline: float
-    ) -> Reserve:
+    def reservation(self, run: str, *, reply_to: Address, deadline: float) -> Reserve:
         """What the ledger is asked for; one that hedges is made whole or not at all."""
+        quoted = self.quoted
         return Reserve(
             reply_to,
             self.id,

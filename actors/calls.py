@@ -17,7 +17,7 @@ from actors.addresses import LEDGER
 from actors.attempt import Attempt, Stage, Wanted
 from actors.base import ABSENT, Context
 from actors.dispatch import handles
-from actors.domain.admission import Share, max_tokens, quote
+from actors.domain.admission import Quote, Share, max_tokens, quote
 from actors.domain.retry import Again, Next
 from actors.domain.schema import NOT_JSON, is_heavy, problems
 from actors.domain.text import json_in, visible
@@ -35,6 +35,7 @@ from actors.protocol import (
     Record,
     Refused,
     Release,
+    Reserve,
     Reserved,
     Settle,
     Step,
@@ -102,6 +103,24 @@ class Calls:
             self._attempt(wanted)
         else:
             self._end(wanted, "failed")
+
+    def prepare(self, key: int, call: Call, quoted: Quote) -> Attempt:
+        """The first attempt at a call whose money is asked for together with that of others."""
+        wanted = Wanted(key, call, list(call.candidates), None)
+        return self._prepare(wanted, call, call.candidates[0], quoted)
+
+    def reservation(self, attempt: Attempt) -> Reserve:
+        """What the ledger is asked for."""
+        me, deadline = self._ctx.address, self._deadline
+        return attempt.reservation(self._order.run, reply_to=me, deadline=deadline)
+
+    def start_reserved(self, attempt: Attempt, granted: Reserved) -> None:
+        """Makes a call by the attempt that was prepared for it."""
+        assert attempt.wanted is not None, "nothing has become of it yet"
+        self._wanted[attempt.wanted.key] = attempt.wanted
+        attempt.wanted.tries += 1
+        self._attempts[attempt.id] = attempt
+        self.reserved(granted)
 
     def keep(self, nano: int) -> None:
         """So much of the run's money is for its end: no hedge may take it."""
@@ -271,23 +290,34 @@ class Calls:
         self, wanted: Wanted, call: Call, candidate: Candidate, *, hedges: bool = False
     ) -> None:
         """Asks for the money for an attempt."""
+        quoted = quote(call, candidate.model, wanted.cap)
+        attempt = self._prepare(wanted, call, candidate, quoted, hedges=hedges)
+        self._attempts[attempt.id] = attempt
+        self._ctx.tell(LEDGER, self.reservation(attempt))
+
+    def _prepare(
+        self,
+        wanted: Wanted,
+        call: Call,
+        candidate: Candidate,
+        quoted: Quote,
+        *,
+        hedges: bool = False,
+    ) -> Attempt:
         self._count += 1
         wanted.attempts += 1
-        quoted = quote(call, candidate.model, wanted.cap)
-        attempt = Attempt(
+        capped = wanted.cap is not None and quoted.max_tokens < max_tokens(call, candidate.model)
+        return Attempt(
             f"{self._order.run}.{self._count}",
             call,
             candidate,
+            quoted,
             wanted.attempts,
             wanted,
-            clamped=quoted.max_tokens < max_tokens(call, candidate.model),
+            clamped=capped,
             started_ms=self._elapsed_ms(),
             hedges=hedges,
         )
-        self._attempts[attempt.id] = attempt
-        me, deadline = self._ctx.address, self._deadline
-        asked = attempt.reservation(self._order.run, quoted, reply_to=me, deadline=deadline)
-        self._ctx.tell(LEDGER, asked)
 
     def _release(self, attempt: Attempt) -> None:
         del self._attempts[attempt.id]

@@ -33,7 +33,7 @@ from actors.domain.accounts import Books, Hold, RunAccounts, Short
 from actors.domain.balance import Balance
 from actors.domain.money import MOST_NANO, month_of
 from actors.ledger_journal import LedgerJournal
-from actors.ledger_replies import UNBOOKED, granted, refusal
+from actors.ledger_replies import UNBOOKED, admitted, refusal, reserved
 from actors.protocol import (
     AccountsListed,
     Admit,
@@ -182,7 +182,7 @@ class CostLedger(Actor):
         books = self._books
         run = books.runs.get(asked.ticket if isinstance(asked, Admit) else asked.run)
         if isinstance(asked, Admit):
-            return run or books.admit(asked, blocked)
+            return run or books.admit(asked, self.ctx.wall(), blocked)
         if run is None:
             return None
         return books.holds.get(asked.ticket) or books.reserve(run, asked, self.ctx.wall(), blocked)
@@ -193,8 +193,8 @@ class CostLedger(Actor):
         """
         if isinstance(asked, Admit):
             self._journal.begin(asked.order, asked.steps)
-        elif isinstance(held, Hold):
-            self._commits.write(entries.reserved(held))
+        for hold in self._holds_of(asked):
+            self._commits.write(entries.reserved(hold))
         covered = not (isinstance(asked, Admit) and asked.order.wanted)
         for balance in held.shared:
             if amount := balance.lease_more():
@@ -211,14 +211,24 @@ class CostLedger(Actor):
 
     def _answer(self, asked: Asked) -> None:
         """Says yes, unless the hold is gone by now."""
-        held = (self._books.runs if isinstance(asked, Admit) else self._books.holds).get(
-            asked.ticket
-        )
-        if held is None:
-            self._refuse(asked, UNBOOKED)
-        else:
-            held.answered = True
-            self.ctx.reply(asked, granted(held))
+        holds = self._holds_of(asked)
+        for hold in holds:
+            hold.answered = True
+        if not isinstance(asked, Admit):
+            if holds:
+                self.ctx.reply(asked, reserved(*holds))
+                return
+        elif (run := self._books.runs.get(asked.ticket)) is not None:
+            run.answered = True
+            self.ctx.reply(asked, admitted(run, holds))
+            return
+        self._refuse(asked, UNBOOKED)
+
+    def _holds_of(self, asked: Asked) -> list[Hold]:
+        """What is held for the attempts that `asked` asks for, or brings with it."""
+        attempts = asked.first if isinstance(asked, Admit) else (asked,)
+        holds = self._books.holds
+        return [holds[each.ticket] for each in attempts if each.ticket in holds]
 
     def _refuse(self, asked: Asked, short: Short) -> None:
         """A run that its accounts have refused is on record, too."""
@@ -308,12 +318,15 @@ class CostLedger(Actor):
         http_status: int,
         verdicts: tuple[JudgeVerdict, ...] = (),
     ) -> None:
-        if (accounts := self._books.runs.get(run)) is not None:
-            for hold in self._books.end(accounts):
-                self._commits.write(AttemptReleased(hold.asked.ticket))
+        self._free_run(run)
         self._journal.close(run, status, body, http_status, verdicts)
         self._serve_line()
         self._return_leases_when_idle()
+
+    def _free_run(self, run: str) -> None:
+        if (accounts := self._books.runs.get(run)) is not None:
+            for hold in self._books.end(accounts):
+                self._commits.write(AttemptReleased(hold.asked.ticket))
 
     # --- storage answers ---
 
@@ -342,8 +355,7 @@ class CostLedger(Actor):
     def _take_back(self, asked: Asked) -> None:
         """Undoes what was held for somebody who was not answered, and refuses him."""
         if isinstance(asked, Admit):
-            if (run := self._books.runs.get(asked.ticket)) is not None:
-                self._books.end(run)
+            self._free_run(asked.ticket)
         elif self._books.release(asked.ticket) is not None:
             self._commits.write(AttemptReleased(asked.ticket))
         self._refuse(asked, UNBOOKED)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from actors.addresses import LEDGER
+from actors.attempt import Attempt
 from actors.base import Context
 from actors.calls import Calls
 from actors.domain.admission import demand, kept_nano, share_out
-from actors.protocol import Admit, Begin
+from actors.protocol import Admit, Admitted, Begin, Release, Reserved
 from actors.strategies.actions import StartCall
 from actors.strategies.plan import Finish
 
@@ -19,6 +20,7 @@ class FirstCalls:
         self._begin = begin
         self._deadline = deadline
         self._calls = calls
+        self._asked: dict[int, Attempt] = {}
         self.waiting: list[StartCall] = []
         self.finish: Finish | None = None
 
@@ -29,6 +31,8 @@ class FirstCalls:
         """Asks the ledger for their money, and gives the least that is enough, in nano-USD."""
         order = self._begin.order
         wanted = demand([first.call for first in self.waiting], self.finish)
+        for first, quoted in zip(self.waiting, wanted.best, strict=True):
+            self._asked[first.key] = self._calls.prepare(first.key, first.call, quoted)
         self._ctx.tell(
             LEDGER,
             Admit(
@@ -40,16 +44,31 @@ class FirstCalls:
                 self._deadline,
                 self._calls.tally.spent_nano,
                 self._begin.steps,
+                tuple(map(self._calls.reservation, self._asked.values())),
             ),
         )
         return wanted.least_nano
 
-    def start(self, granted_nano: int) -> None:
-        """Shares the money out among them."""
+    def start(self, admitted: Admitted) -> None:
+        """Orders those that are reserved, or shares what is granted out among all of them."""
         first, self.waiting = self.waiting, []
         calls = [start.call for start in first]
         if self._begin.order.hedge:
             self._calls.keep(kept_nano(calls, self.finish))
-        shares = share_out(granted_nano, calls, self.finish)
+        if admitted.reserved:
+            self._start_reserved(first, {one.ticket: one for one in admitted.reserved})
+            return
+        shares = share_out(admitted.granted_nano, calls, self.finish)
         for start, share in zip(first, shares, strict=True):
             self._calls.start(start.key, start.call, share)
+
+    def _start_reserved(self, first: list[StartCall], reserved: dict[str, Reserved]) -> None:
+        """Others have come since, who ask for themselves; some are not wanted any more."""
+        for start in first:
+            attempt = self._asked.get(start.key)
+            if attempt is None:
+                self._calls.start(start.key, start.call)
+            else:
+                self._calls.start_reserved(attempt, reserved.pop(attempt.id))
+        for ticket in reserved:
+            self._ctx.tell(LEDGER, Release(ticket))

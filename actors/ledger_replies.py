@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, TypeAlias, cast
 
 from actors.domain.accounts import Hold, RunAccounts, Short
@@ -13,10 +14,14 @@ UNBOOKED = Short(0, (), None)
 """No account is short: the books cannot be written, or hold nothing for whoever asks."""
 
 
-def granted(held: RunAccounts | Hold) -> Admitted | Reserved:
-    if isinstance(held, RunAccounts):
-        return Admitted(held.id, held.pot)
-    return Reserved(held.asked.ticket, held.amount, held.max_tokens, held.clamped)
+def admitted(run: RunAccounts, first: Iterable[Hold]) -> Admitted:
+    """`first` are its first calls, as far as they are held."""
+    calls = tuple(map(reserved, first))
+    return Admitted(run.id, run.pot + sum(call.held_nano for call in calls), calls)
+
+
+def reserved(hold: Hold) -> Reserved:
+    return Reserved(hold.asked.ticket, hold.amount, hold.max_tokens, hold.clamped)
 
 
 def refusal(ticket: str, short: Short) -> Refused:

@@ -269,7 +269,7 @@ class Orchestrator(Actor):
             return
         self._phase = Phase.CALLING
         self._journal.is_open = True
-        self._first.start(admitted.granted_nano)
+        self._first.start(admitted)
 
     @handles
     def _refused(self, refused: Refused) -> None:

@@ -123,10 +123,13 @@ class Books:
 
     # --- runs ---
 
-    def admit(self, asked: Admit, blocked: Collection[Balance] = ()) -> RunAccounts | Short:
+    def admit(
+        self, asked: Admit, at: float, blocked: Collection[Balance] = ()
+    ) -> RunAccounts | Short:
         """Opens a run with a pot between what it wants and the least it can do with.
 
-        Who waits under a `blocked` account comes first there.
+        If that is all it wants, its first calls have their holds out of it.  Who waits under a
+        `blocked` account comes first there.
         """
         order, want, least = asked.order, asked.want_nano, asked.least_nano
         own = Balance(f"run:{order.run}", RUN_WINDOW, order.limit_nano)
@@ -141,6 +144,9 @@ class Books:
         run.hold(run.pot)
         run.lasting = order.wanted and order.limit_nano is not None
         self.runs[run.id] = run
+        if run.pot == want:
+            for first in asked.first:
+                self.reserve(run, first, at)
         return run
 
     def end(self, run: RunAccounts) -> list[Hold]:

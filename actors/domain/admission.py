@@ -48,10 +48,11 @@ class Share(Struct, frozen=True):
 
 
 class Demand(Struct, frozen=True):
-    """The money the first calls want, and what they could do with."""
+    """The money the first calls want, and what they could do with; `best` is what each wants."""
 
     want_nano: int
     least_nano: int
+    best: list[Quote]
 
 
 def quote(call: Call, model: Model, cap: int | None = None) -> Quote:
@@ -84,6 +85,7 @@ def demand(calls: Sequence[Call], finish: Finish | None) -> Demand:
     return Demand(
         sum(map(last.most_with, best)) + last.most_nano,
         sum(map(last.least_with, cheapest)) + last.least_nano,
+        best,
     )
 
 

@@ -10,30 +10,6 @@ from actors.base import Command, Message
 from actors.protocol.values import CallRecord, JudgeVerdict, Order, Role, Step
 
 
-class Admit(Command, frozen=True, gc=False):
-    """May this run begin?  `ticket` is the run's id.
-
-    `want_nano` is the worst case of the first stage and of the cheapest way to finish;
-    `least_nano` the smallest sum with which a useful answer is possible.  What is granted, from
-    `least_nano` to `want_nano`, is held for the run's first calls.  `spent_nano` is what the run
-    has cost already, and `steps` its journal so far, when it is carried on.
-    """
-
-    new_work: ClassVar[bool] = True
-
-    order: Order
-    want_nano: int
-    least_nano: int
-    deadline: float
-    spent_nano: int = 0
-    steps: tuple[Step, ...] = ()
-
-
-class Admitted(Message, frozen=True, gc=False):
-    ticket: str
-    granted_nano: int
-
-
 class Reserve(Command, frozen=True, gc=False):
     """Hold money for one attempt; `ticket` is the attempt's id.
 
@@ -62,6 +38,35 @@ class Reserved(Message, frozen=True, gc=False):
     held_nano: int
     max_tokens: int
     clamped: bool
+
+
+class Admit(Command, frozen=True, gc=False):
+    """May this run begin?  `ticket` is the run's id.
+
+    `want_nano` is the worst case of the first stage and of the cheapest way to finish;
+    `least_nano` the smallest sum with which a useful answer is possible.  What is granted, from
+    `least_nano` to `want_nano`, is held for the run's first calls.  `first` is what these ask for
+    if all that is wanted can be granted; they are reserved together with it then.  `spent_nano` is
+    what the run has cost already, and `steps` its journal so far, when it is carried on.
+    """
+
+    new_work: ClassVar[bool] = True
+
+    order: Order
+    want_nano: int
+    least_nano: int
+    deadline: float
+    spent_nano: int = 0
+    steps: tuple[Step, ...] = ()
+    first: tuple[Reserve, ...] = ()
+
+
+class Admitted(Message, frozen=True, gc=False):
+    """`reserved` are the first calls, or none: less was granted than they ask for."""
+
+    ticket: str
+    granted_nano: int
+    reserved: tuple[Reserved, ...] = ()
 
 
 class Refused(Message, frozen=True, gc=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -70,13 +71,20 @@ class Desk:
         key: str | None = None,
         key_limit: int | None = None,
         wait: float = 60.0,
+        first: Sequence[int] = (),
         **fields: Any,
     ) -> list[Message]:
+        """`first` are the tokens that its first calls ask for: `run.1`, `run.2` and so on."""
         limits: dict[str, Any] = {"limit_nano": limit, "key_limit_nano": key_limit}
         order = Order(run, "vote", b"[]", 0, 60.0, 0, key=key, **limits, **fields)
         deadline = self.context.time + wait
         least = want if least is None else least
-        return self.tell(Admit(f"run:{run}", run, order, want, least, deadline))
+        calls = tuple(
+            self._asking(f"{run}.{place}", tokens, tokens, 0, deadline)
+            for place, tokens in enumerate(first, 1)
+        )
+        me = f"run:{run}"
+        return self.tell(Admit(me, run, order, want, least, deadline, first=calls))
 
     def reserve(
         self,
@@ -87,14 +95,7 @@ class Desk:
         wait: float = 60.0,
     ) -> list[Message]:
         least = tokens if least is None else least
-        run = attempt.partition(".")[0]
-        deadline = self.context.time + wait
-        to = f"run:{run}"
-        return self.tell(
-            Reserve(
-                to, attempt, run, fixed, TOKEN, tokens, least, deadline, "voter", "gpt", "openai"
-            )
-        )
+        return self.tell(self._asking(attempt, tokens, least, fixed, self.context.time + wait))
 
     def settle(self, attempt: str, cost: int) -> list[Message]:
         call = CallRecord(attempt, "voter", "gpt", "openai", "ok", 1, 0.0, 1.0, Usage(), cost)
@@ -173,6 +174,13 @@ class Desk:
 
     def writes(self, kind: type[Any]) -> list[Any]:
         return [write for write in self.written if isinstance(write, kind)]
+
+    def _asking(
+        self, attempt: str, tokens: int, least: int, fixed: int, deadline: float
+    ) -> Reserve:
+        run = attempt.partition(".")[0]
+        what = (fixed, TOKEN, tokens, least, deadline, "voter", "gpt", "openai")
+        return Reserve(f"run:{run}", attempt, run, *what)
 
     def _collect(self) -> list[Message]:
         told, self.context.told = self.context.told, []

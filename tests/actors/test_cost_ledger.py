@@ -91,6 +91,51 @@ def test_the_end_of_a_run_carried_on_brings_its_journal() -> None:
     assert [began.order.run for began in desk.writes(RunBegan)] == ["a", "b"]
 
 
+def test_first_calls_are_reserved_with_their_run() -> None:
+    """Where all that they want is granted: in one commit, with one answer; the rest is the pot."""
+    desk = Desk(1_000)
+    assert desk.admit("a", 300, 50, first=(100, 120)) == []
+    first = (Reserved("a.1", 100, 100, clamped=False), Reserved("a.2", 120, 120, clamped=False))
+    assert desk.store() == [Admitted("a", 300, first)]
+    assert [write.attempt for write in desk.writes(AttemptReserved)] == ["a.1", "a.2"]
+    assert desk.reserve("a.3", 80) == [Reserved("a.3", 80, 80, clamped=False)]
+    assert (desk.figures(), desk.stored()) == ((0, 300), (0, 300))
+
+
+def test_first_calls_ask_again_where_less_is_granted() -> None:
+    """How they share it is not the ledger's to say."""
+    desk = Desk(200)
+    desk.admit("a", 300, 50, first=(100, 120))
+    assert desk.store() == [Admitted("a", 200)]
+    assert desk.writes(AttemptReserved) == []
+    assert desk.reserve("a.1", 100) == [Reserved("a.1", 100, 100, clamped=False)]
+
+
+def test_first_calls_of_a_run_that_is_refused_are_released() -> None:
+    """Storage may have written them down all the same; whoever was not told has sent nothing."""
+    desk = Desk(1_000)
+    desk.admit("a", 300, first=(100, 120))
+    (answer,) = desk.store(fail=True)
+    assert refused(answer).owner == "storage"
+    assert desk.figures() == (0, 0)
+    desk.wait(0.1)
+    desk.store_all()
+    assert [write.attempt for write in desk.writes(AttemptReleased)] == ["a.1", "a.2"]
+
+
+def test_first_calls_may_have_been_sent_once_their_run_is_admitted() -> None:
+    """One that crashed before has sent nothing; after, they are charged in full."""
+    desk = Desk(1_000)
+    desk.admit("a", 300, first=(100,))
+    desk.down("a")
+    desk.store_all()
+    assert desk.figures() == (0, 0)
+    desk.admit("b", 300, first=(100,))
+    desk.store_all()
+    desk.down("b")
+    assert desk.figures() == (100, 0)
+
+
 def test_calls_within_the_pot_wait_for_nothing() -> None:
     """Their money is leased already: they are answered at once."""
     desk = Desk(1000)

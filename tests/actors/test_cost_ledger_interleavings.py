@@ -52,18 +52,29 @@ class Interleavings(RuleBasedStateMachine):
         least=amounts,
         limit=st.none() | amounts,
         wait=st.sampled_from([0.0, 0.5, 60.0]),
+        first=st.lists(amounts, max_size=3),
     )
-    def admit(self, key: str | None, want: int, least: int, limit: int | None, wait: float) -> None:
+    def admit(
+        self,
+        key: str | None,
+        want: int,
+        least: int,
+        limit: int | None,
+        wait: float,
+        first: list[int],
+    ) -> None:
+        """Wants more than its first calls need: `want` is for the way the run ends."""
         self.count += 1
         run = f"r{self.count}"
         self.asked[run] += 1
         self.waiting.add(run)
         self.runs[run] = key
-        self.heard(
-            self.desk.admit(
-                run, want, min(want, least), limit=limit, key=key, key_limit=KEYS[key], wait=wait
-            )
+        want += sum(first)
+        limits = {"limit": limit, "key_limit": KEYS[key]}
+        asked = self.desk.admit(
+            run, want, min(want, least), key=key, wait=wait, first=first, **limits
         )
+        self.heard(asked)
 
     @precondition(lambda self: self.running)
     @rule(data=st.data(), tokens=amounts, least=amounts, fixed=amounts)
@@ -217,17 +228,22 @@ class Interleavings(RuleBasedStateMachine):
             self.store()
         self.heard(self.desk.wait(0.005))
 
+    def reserved(self, granted: Reserved) -> None:
+        hold = self.desk.ledger._books.holds[granted.ticket]
+        self.attempts[granted.ticket] = (granted.held_nano, hold.charged)
+
     def heard(self, messages: list[Message]) -> None:
         for message in messages:
             match message:
-                case Admitted(ticket):
+                case Admitted(ticket, reserved=first):
                     self.answered[ticket] += 1
                     self.waiting.remove(ticket)
-                case Reserved(ticket, held):
+                    for each in first:
+                        self.reserved(each)
+                case Reserved(ticket):
                     self.answered[ticket] += 1
                     self.reserving.remove(ticket)
-                    hold = self.desk.ledger._books.holds[ticket]
-                    self.attempts[ticket] = (held, hold.charged)
+                    self.reserved(message)
                 case Refused(ticket):
                     self.answered[ticket] += 1
                     self.reserving.discard(ticket)

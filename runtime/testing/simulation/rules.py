@@ -32,6 +32,7 @@ from actors.domain.balance import Balance
 from actors.domain.model import Model, Usage
 from actors.domain.pricing import cost_nano
 from actors.protocol import (
+    Admitted,
     Answer,
     AttemptSettled,
     CallAnswered,
@@ -79,6 +80,9 @@ class Rules:
         match message:
             case Reserved(ticket):
                 self._reserved(system, ticket)
+            case Admitted(reserved=first):
+                for each in first:
+                    self._reserved(system, each.ticket)
             case Completed(ticket, answer) if to in system.cells:
                 self._billed_for(ticket, answer.usage)
             case CallFailed(ticket, usage=Usage() as usage) if to in system.cells:

@@ -63,7 +63,7 @@ class AnyOrder(RuleBasedStateMachine):
     )
     def admit(self, key: str | None, limit: int | None, want: int, least: int) -> object:
         least = min(want, least)
-        run = self.books.admit(asking(order(self.name(), key, limit), want, least))
+        run = self.books.admit(asking(order(self.name(), key, limit), want, least), 0.0)
         if isinstance(run, Short):
             assert any(balance.room < least for balance in run.balances)
             return multiple()
@@ -156,15 +156,15 @@ TestAnyOrder.settings = settings(max_examples=100, stateful_step_count=30, deadl
 def test_what_is_spent_refuses_for_good_and_what_is_held_for_now() -> None:
     """`final` names the account whose limit cannot be met whatever others give back."""
     books = Books(100)
-    run = books.admit(asking(order("1"), 60, 60))
+    run = books.admit(asking(order("1"), 60, 60), 0.0)
     assert isinstance(run, RunAccounts)
-    waits = books.admit(asking(order("2"), 60, 60))
+    waits = books.admit(asking(order("2"), 60, 60), 0.0)
     assert isinstance(waits, Short)
     assert waits.final is None
     hold = books.reserve(run, reserve("1.1", "1", 60, 0, 0), 0.0)
     assert isinstance(hold, Hold)
     books.settle("1.1", 60)
-    spent = books.admit(asking(order("2"), 60, 60))
+    spent = books.admit(asking(order("2"), 60, 60), 0.0)
     assert isinstance(spent, Short)
     assert spent.final is not None
     assert spent.final.owner == INSTALLATION
@@ -173,20 +173,20 @@ def test_what_is_spent_refuses_for_good_and_what_is_held_for_now() -> None:
 def test_an_overrun_is_spent_in_full_and_closes_the_limit() -> None:
     """A bill above the hold is real money; but what costs nothing still passes."""
     books = Books(100)
-    run = books.admit(asking(order("1"), 50, 50))
+    run = books.admit(asking(order("1"), 50, 50), 0.0)
     assert isinstance(run, RunAccounts)
     books.reserve(run, reserve("1.1", "1", 50, 0, 0), 0.0)
     books.settle("1.1", 130)
     books.end(run)
-    assert isinstance(books.admit(asking(order("2"), 1, 1)), Short)
-    assert isinstance(books.admit(asking(order("3"), 0, 0)), RunAccounts)
+    assert isinstance(books.admit(asking(order("2"), 1, 1), 0.0), Short)
+    assert isinstance(books.admit(asking(order("3"), 0, 0), 0.0), RunAccounts)
     assert books.report()[0] == Account(INSTALLATION, "", 100, 130, 0)
 
 
 def test_what_no_sum_can_take_is_refused_even_without_a_limit() -> None:
     """Sums stay within 64 bits."""
     books = Books(None)
-    refused = books.admit(asking(order("1"), 2**63, 2**63))
+    refused = books.admit(asking(order("1"), 2**63, 2**63), 0.0)
     assert isinstance(refused, Short)
     assert refused.final is not None
 
@@ -194,7 +194,7 @@ def test_what_no_sum_can_take_is_refused_even_without_a_limit() -> None:
 def test_a_blocked_account_gives_only_what_the_pot_has() -> None:
     """Whoever waits there comes first, even if less would fit."""
     books = Books(1000)
-    run = books.admit(asking(order("1"), 50, 50))
+    run = books.admit(asking(order("1"), 50, 50), 0.0)
     assert isinstance(run, RunAccounts)
     hold = books.reserve(run, reserve("1.1", "1", 10, 100, 20), 0.0, run.shared)
     assert isinstance(hold, Hold)
