@@ -19,12 +19,11 @@ from typing import Any
 import trio
 from msgspec.structs import replace
 
-from actors.addresses import LEDGER, ROUTER, pool_address, run_at, vendor_at
+from actors.addresses import LEDGER, ROUTER, pool_address, vendor_at
 from actors.base import Address, Context, Work
 from actors.cost_ledger import CostLedger
 from actors.domain.judges import JudgeRecord
 from actors.errors import PlanError
-from actors.events import Event
 from actors.judge import Judge
 from actors.protocol import (
     AccountsListed,
@@ -97,10 +96,10 @@ class Engine:
             clock=time.monotonic,
             wall=time.time,
             random=self._random.random,
-            emit=self._emit,
+            emit=self.runs.happened,
             start_work=self._start_work,
             abort_work=self._abort_work,
-            is_watched=lambda address: self.runs.is_watched(run_at(address)),
+            is_watched=self.runs.is_watched,
         )
         self._launcher = Launcher(self.system, self.runs, config.server.max_runs)
         self._repeats = Repeats(
@@ -366,9 +365,6 @@ class Engine:
         return (False, "shutting down") if self.draining else questions.ready(self.system)
 
     # --- the system's ports ---
-
-    def _emit(self, _: Address, event: Event) -> None:
-        self.runs.happened(event)
 
     def _start_work(self, address: Address, work: Work) -> None:
         match work:

@@ -8,12 +8,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from msgspec.structs import astuple, replace
+from msgspec.structs import astuple
 
 from actors.addresses import run_address
 from actors.base import Overloaded
 from actors.errors import Draining, Internal, PlanError, RateLimited
-from actors.protocol import Begin, Cancel, Failed, Finished, Order, Park
+from actors.protocol import Begin, Cancel, Failed, Finished, Mode, Park
 from actors.tree import orchestrator
 from runtime.frontends.wire import error_from_body
 from runtime.kernel import ActorStopped, Future, System
@@ -50,11 +50,9 @@ class Launcher:
         self, course: Course, on_event: OnEvent | None = None, *, watched: bool = False
     ) -> RunFuture:
         """Begins a run whatever else there is: it was begun before."""
-        # The conversation is its orchestrator's: ten thousand waiting runs would pay for two.
-        brief = replace(course.order, messages=b"", parameters=b"{}", schema=None)
-        future = self.future(brief.run)
-        self._runs.begin(future, brief, on_event, watched=watched)
-        self._system.here(partial(self._launch, course, brief, time.monotonic()))
+        future = self.future(course.order.run)
+        self._runs.begin(future, course.order, on_event, watched=watched)
+        self._system.here(partial(self._launch, course, time.monotonic()))
         return future
 
     def future(self, run: str, *, replay: bool = False) -> RunFuture:
@@ -74,7 +72,7 @@ class Launcher:
         self._system.tell(run_address(run), order)
         return True
 
-    def _launch(self, course: Course, brief: Order, begun: float) -> None:
+    def _launch(self, course: Course, begun: float) -> None:
         """On the system's thread, in one call: each one handed over may wake that thread."""
         order, steps, records, attempts = astuple(course)
         run = order.run
@@ -85,11 +83,10 @@ class Launcher:
             lambda me: Begin(me, run, order, steps, records, attempts),
             order.latency_s + PATIENCE_S,
         )
-        asked.add_done_callback(partial(self._ended, brief, begun))
+        asked.add_done_callback(partial(self._ended, run, order.mode, begun))
 
-    def _ended(self, order: Order, begun: float, asked: Future[Any]) -> None:
+    def _ended(self, run: str, mode: Mode, begun: float, asked: Future[Any]) -> None:
         """The end of a run: what its orchestrator said, or what became of it instead."""
-        run = order.run
         try:
             reply = asked.get(timeout=0)
         except Exception as error:  # noqa: BLE001 - told to whoever waits, whatever it is
@@ -98,10 +95,10 @@ class Launcher:
             return
         match reply:
             case Finished():
-                log_end(order, begun, reply.status, reply)
+                log_end(run, mode, begun, reply.status, reply)
                 self._runs.answered(run, reply.body, reply.status)
             case Failed():
-                log_end(order, begun, reply.code, reply)
+                log_end(run, mode, begun, reply.code, reply)
                 self._runs.failed(run, error_from_body(reply.body, reply.http_status))
             case Overloaded():
                 self._runs.failed(run, RateLimited("rate limited", run=run, retry_after_s=1.0))

@@ -12,10 +12,12 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct
 from msgspec.json import encode
 
+from actors.addresses import run_address
+from actors.base import Address
 from actors.domain.money import usd
 from actors.errors import PlanError, RateLimited
 from actors.events import Event
-from actors.protocol import CallRecord, Failed, Finished, Order, Step
+from actors.protocol import CallRecord, Failed, Finished, Mode, Order, Step
 from runtime.frontends.wire import error_body
 from runtime.kernel import Future
 from runtime.watching import EventLog, Feed
@@ -95,12 +97,12 @@ def ended_log(ended: RunView, after: int = 0) -> EventLog:
     return log
 
 
-def log_end(order: Order, begun: float, status: str, end: Finished | Failed) -> None:
+def log_end(run: str, mode: Mode, begun: float, status: str, end: Finished | Failed) -> None:
     """Writes the one line that is kept of every run; `begun` is on the monotonic clock."""
     logger.info(
         "run %s %s %s: %d calls, $%.6f, %.0f ms",
-        order.run,
-        order.mode,
+        run,
+        mode,
         status,
         end.calls,
         usd(end.cost.spent_nano),
@@ -109,19 +111,26 @@ def log_end(order: Order, begun: float, status: str, end: Finished | Failed) -> 
 
 
 class _Live(Struct):
-    """`log` is None while nobody watches, nor is likely to come back for the events."""
+    """Of the order what is asked for while it runs: its conversation is its orchestrator's alone,
+    ten thousand waiting runs would pay for two.
+    """
 
-    order: Order
+    key: str | None
+    wanted: bool
     futures: list[RunFuture]
-    log: EventLog | None
 
 
 class Runs:
-    """Used from any thread."""
+    """Used from any thread.
+
+    A run under way has a log, by its actor's address, once somebody watches it or is likely to come
+    back for its events.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._live: dict[str, _Live] = {}
+        self._logs: dict[Address, EventLog] = {}
         self._ended: OrderedDict[str, tuple[RunView, EventLog | None]] = OrderedDict()
         self._kept_bytes = 0
 
@@ -139,16 +148,15 @@ class Runs:
     def is_wanted(self, run_id: str) -> bool:
         """Whether somebody will ask for it after a restart too."""
         live = self._live.get(run_id)
-        return live is not None and live.order.wanted
+        return live is not None and live.wanted
 
     def begin(
         self, future: RunFuture, order: Order, on_event: OnEvent | None, *, watched: bool = False
     ) -> None:
-        log = None
         if watched or order.wanted or on_event is not None:
-            log = EventLog(order.run, wants_text=watched)
-        _listen(log, on_event)
-        self._live[order.run] = _Live(order, [future], log)
+            log = self._logs[run_address(order.run)] = EventLog(order.run, wants_text=watched)
+            _listen(log, on_event)
+        self._live[order.run] = _Live(order.key, order.wanted, [future])
 
     def join(self, future: RunFuture, on_event: OnEvent | None) -> bool:
         """Has `future` settled as well when its run ends; False when that is not under way.
@@ -161,15 +169,14 @@ class Runs:
             if len(live.futures) >= MOST_JOINED:
                 raise RateLimited("rate limited: too many wait for this run", retry_after_s=1.0)
             live.futures.append(future)
-            _listen(live.log, on_event)
+            _listen(self.log(future.run_id), on_event)
             return True
 
     # --- events ---
 
-    def is_watched(self, run_id: str) -> bool:
-        """Whether its events are kept for anybody."""
-        live = self._live.get(run_id)
-        return live is not None and live.log is not None
+    def is_watched(self, address: Address) -> bool:
+        """Whether the events of the run that is carried out there are kept for anybody."""
+        return address in self._logs
 
     def wants_text(self, run_id: str) -> bool:
         """Whether somebody would see its answer as it is written."""
@@ -178,12 +185,11 @@ class Runs:
 
     def log(self, run_id: str) -> EventLog | None:
         """The events of a run under way that is watched."""
-        live = self._live.get(run_id)
-        return None if live is None else live.log
+        return self._logs.get(run_address(run_id))
 
-    def happened(self, event: Event) -> None:
-        """Shows an event to whoever watches its run."""
-        if (log := self.log(event.run)) is not None:
+    def happened(self, address: Address, event: Event) -> None:
+        """Shows an event to whoever watches the run that is carried out there."""
+        if (log := self._logs.get(address)) is not None:
             log.add(event)
 
     def feed(
@@ -194,10 +200,10 @@ class Runs:
         The events of a run that nobody watched begin where somebody does.
         """
         with self._lock:
-            if (live := self._live.get(run_id)) is not None:
-                if live.log is None:
-                    live.log = EventLog(run_id)
-                return Feed(live.log, after, news)
+            if run_id in self._live:
+                if (log := self.log(run_id)) is None:
+                    log = self._logs[run_address(run_id)] = EventLog(run_id)
+                return Feed(log, after, news)
             view, log = self._ended.get(run_id, (None, None))
         if view is None:
             return None
@@ -217,7 +223,7 @@ class Runs:
     def view(self, run_id: str) -> RunView | None:
         with self._lock:
             if (live := self._live.get(run_id)) is not None:
-                return RunView(run_id, live.order.key, "running")
+                return RunView(run_id, live.key, "running")
             return self._ended.get(run_id, (None,))[0]
 
     def _end(
@@ -228,12 +234,13 @@ class Runs:
         with self._lock:
             if (live := self._live.pop(run_id, None)) is None:
                 return []
+            log = self._logs.pop(run_address(run_id), None)
             result, error = (body, None) if http_status == 200 else (None, body)
-            view = RunView(run_id, live.order.key, status, result, error, http_status)
+            view = RunView(run_id, live.key, status, result, error, http_status)
             self._forget(run_id)
-            self._keep(view, live.log)
-        if live.log is not None:  # it may have been watched since
-            live.log.end(body=body, http_status=http_status)
+            self._keep(view, log)
+        if log is not None:  # it may have been watched since
+            log.end(body=body, http_status=http_status)
         return live.futures
 
     def _forget(self, run_id: str) -> None:

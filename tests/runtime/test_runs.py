@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from actors.addresses import run_address
 from actors.errors import Cancelled
 from actors.events import RunStarted
 from actors.protocol import Order
@@ -43,19 +44,19 @@ def test_whose_events_are_kept_and_who_would_see_the_text_come(
 ) -> None:
     runs = Runs()
     begun(runs, **how)
-    assert (runs.is_watched("r"), runs.wants_text("r")) == (kept, text)
+    assert (runs.is_watched(run_address("r")), runs.wants_text("r")) == (kept, text)
     feed = runs.feed("r")
     assert runs.wants_text("r"), "somebody has come"
-    runs.happened(STARTED)
+    runs.happened(run_address("r"), STARTED)
     assert names(feed) == ["run_started"]
 
 
 def test_a_run_that_nobody_watched_begins_where_somebody_does() -> None:
     runs = Runs()
     begun(runs)
-    runs.happened(STARTED)
+    runs.happened(run_address("r"), STARTED)
     feed = runs.feed("r")
-    runs.happened(STARTED)
+    runs.happened(run_address("r"), STARTED)
     runs.answered("r", b"{}", "complete")
     assert feed is not None
     assert [(event.seq, event.name) for event in feed.take()] == [
@@ -83,7 +84,7 @@ def test_ended_runs_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> N
         run = f"r{number}"
         begun(runs, run, watched=True)
         for _ in range(10):
-            runs.happened(RunStarted(run=run, mode="vote"))
+            runs.happened(run_address(run), RunStarted(run=run, mode="vote"))
         runs.answered(run, b"{}", "complete")
     assert runs.feed("r0") is None
     assert runs.view("r0") is None

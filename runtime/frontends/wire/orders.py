@@ -8,10 +8,11 @@ refused here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.domain.money import nano_from_usd
 from actors.errors import BadRequest
@@ -19,8 +20,6 @@ from actors.protocol import Mode, Order
 from runtime.explain import show
 from runtime.frontends.wire.requests import Orchestration, PlanRequest, Policy, RequestPart
 from runtime.frontends.wire.values import parse
-
-T = TypeVar("T")
 
 ENGINE_OWNED = (
     "model", "messages", "system", "stream", "stream_options", "n", "tools", "tool_choice",
@@ -70,70 +69,70 @@ def to_order(
     :class:`BadRequest`.
     """
     asked, policy = request.request or RequestPart(), request.policy or Policy()
-    wants, defaults = request.wants, edge.defaults
-    mode: Mode = _given("planning", wants.mode, defaults.mode)
+    wants, both = request.wants, _settled(request, edge)
+    mode: Mode = both.mode or "planning"
     parameters = _Parameters(asked.parameters) if asked.parameters else _NO_PARAMETERS
     voter_models = _voter_models(wants, edge)
-    schema = _schema(asked, wants, defaults)
+    schema = _schema(asked, wants, edge.defaults)
     limits = (_limit(policy, edge), key_limit_nano, edge.monthly_limit_nano)
     return Order(
         run=run,
         mode=mode,
         messages=_conversation(asked),
-        seed=_given(seed, wants.seed, defaults.seed),
+        seed=seed if both.seed is None else both.seed,
         latency_s=_latency_s(policy, edge),
         created=created,
         parameters=parameters.rest,
-        max_tokens=_given(edge.max_tokens, parameters.max_tokens),
+        max_tokens=parameters.max_tokens or edge.max_tokens,
         temperature=parameters.temperature,
         key=key,
         request_id=asked.id,
-        iterations=_iterations(mode, wants, defaults),
-        voters=_voters(mode, wants, voter_models, defaults),
+        iterations=_iterations(mode, wants, edge.defaults),
+        voters=_voters(mode, wants, voter_models, both),
         voter_models=voter_models,
-        on_partial=_given("accept", wants.on_partial, defaults.on_partial),
+        on_partial=both.on_partial or "accept",
         primary=_primary(mode, asked, wants, edge),
-        review=_named(edge, wants.review_model_id, defaults.review_model_id),
-        primary_min_weight=_given(0, wants.primary_min_weight, defaults.primary_min_weight),
-        review_min_weight=_given(0, wants.review_min_weight, defaults.review_min_weight),
-        plan_only=_given(False, wants.return_plan_only, defaults.return_plan_only),
+        review=_named(edge, both.review_model_id),
+        primary_min_weight=both.primary_min_weight or 0,
+        review_min_weight=both.review_min_weight or 0,
+        plan_only=both.return_plan_only or False,
         schema=schema,
         profile=policy.profile,
         input_tokens=asked.estimated_input_tokens or 0,
         limit_nano=limits[0],
         key_limit_nano=key_limit_nano,
         limited=limits != (None, None, None),
-        early_stop=_given(False, wants.early_stop, defaults.early_stop),
-        second_look=_given(False, wants.second_look, defaults.second_look),
-        judges=_given(1, wants.judges, defaults.judges),
-        decide=_decide(wants, defaults, schema),
-        rubric=tuple(_given([], wants.rubric, defaults.rubric)),
-        wait=_given("all", wants.wait, defaults.wait),
-        hedge=_given(False, wants.hedge, defaults.hedge),
-        stop=_given("never", wants.stop, defaults.stop),
-        keep_best=_given(False, wants.keep_best, defaults.keep_best),
+        early_stop=both.early_stop or False,
+        second_look=both.second_look or False,
+        judges=both.judges or 1,
+        decide=_decide(wants, both, schema),
+        rubric=tuple(both.rubric or ()),
+        wait=both.wait or "all",
+        hedge=both.hedge or False,
+        stop=both.stop or "never",
+        keep_best=both.keep_best or False,
         strip_think=bool(request.output_format and request.output_format.strip_think),
     )
 
 
+def _settled(request: PlanRequest, edge: Edge) -> Orchestration:
+    """What the request wants, and where it says nothing what is configured."""
+    if request.orchestration is None:
+        return edge.defaults
+    return replace(edge.defaults, **msgspec.to_builtins(request.orchestration))
+
+
 def _decide(
-    wants: Orchestration, defaults: Orchestration, schema: bytes | None
+    wants: Orchestration, both: Orchestration, schema: bytes | None
 ) -> Literal["judge", "majority"]:
     """A configured majority is for what can be counted; one that is asked for must be."""
     if schema is not None:
-        return _given("judge", wants.decide, defaults.decide)
+        return both.decide or "judge"
     if wants.decide == "majority":
         raise BadRequest(
             'orchestration.decide must be "judge" without an output_schema, got "majority"'
         )
     return "judge"
-
-
-def _given(otherwise: T, *values: T | None) -> T:
-    for value in values:
-        if value is not None:
-            return value
-    return otherwise
 
 
 def _conversation(asked: RequestPart) -> bytes:
@@ -173,9 +172,7 @@ def _voter_models(wants: Orchestration, edge: Edge) -> tuple[str, ...]:
     return tuple(edge.model(name) for name in names or ())
 
 
-def _voters(
-    mode: Mode, wants: Orchestration, named: tuple[str, ...], defaults: Orchestration
-) -> int:
+def _voters(mode: Mode, wants: Orchestration, named: tuple[str, ...], both: Orchestration) -> int:
     if named:
         if wants.voters not in (None, len(named)):
             raise BadRequest(
@@ -185,7 +182,7 @@ def _voters(
         return len(named)
     if wants.voters is None and mode == "vote" and (wants.iterations or 0) >= 2:
         return wants.iterations or DEFAULT_VOTERS
-    return _given(DEFAULT_VOTERS, wants.voters, defaults.voters)
+    return both.voters or DEFAULT_VOTERS
 
 
 def _iterations(mode: Mode, wants: Orchestration, defaults: Orchestration) -> int:

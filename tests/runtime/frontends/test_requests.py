@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -317,6 +319,21 @@ def test_python_is_checked_like_http(fields: dict[str, Any], text: str) -> None:
     with pytest.raises(BadRequest) as caught:
         plan_request("hi", **fields)
     assert caught.value.text == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (datetime(2026, 1, 2, tzinfo=UTC), "2026-01-02T00:00:00Z"),
+        (b"abc", "YWJj"),
+        ({"b": (2.0, None)}, {"b": [2.0, None]}),
+    ],
+)
+def test_what_python_has_more_words_for_is_what_its_json_is(value: Any, text: Any) -> None:
+    request = plan_request("hi", parameters={"a": value}).request
+    assert request is not None
+    assert request.parameters == {"a": text}
 
 
 @pytest.mark.parametrize(
