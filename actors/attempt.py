@@ -1,12 +1,11 @@
 """One attempt at a call, and the stages it goes through.
 
-RESERVING ──► ORDERED ──► SENT ──► CHECKING ──► settled
-    │            │          └────────────────────► settled
+RESERVING ──► ORDERED ──► CHECKING ──► settled
+    │            ├────────────────────► settled
     └────────────┴──► released: nothing had been sent
 
 RESERVING  the ledger is asked to hold its worst case
-ORDERED    the pool has it, perhaps in its waiting line
-SENT       the vendor has it
+ORDERED    the pool has it, perhaps in its waiting line, or the vendor
 CHECKING   the answer is here, and is validated elsewhere
 """
 
@@ -27,7 +26,6 @@ from actors.strategies.plan import Call
 class Stage(Enum):
     RESERVING = auto()
     ORDERED = auto()
-    SENT = auto()
     CHECKING = auto()
 
 
@@ -59,7 +57,8 @@ class Attempt:
     """One order to one pool.  `wanted` is None once its call is cancelled, or answered by another
     one: one that `hedges` is made besides the first.
 
-    Times are milliseconds; `started_ms` counts from the begin of the run.
+    Times are milliseconds; `started_ms` counts from the begin of the run.  It `may_be_lost` once
+    its pool has begun anew.
     """
 
     id: str
@@ -75,6 +74,7 @@ class Attempt:
     stage: Stage = Stage.RESERVING
     answer: Answer | None = None
     hedges: bool = False
+    may_be_lost: bool = False
 
     @property
     def model(self) -> Model:
@@ -97,7 +97,9 @@ class Attempt:
             self.model.provider,
         )
 
-    def order(self, max_tokens: int, *, reply_to: Address, deadline: float) -> Complete:
+    def order(
+        self, max_tokens: int, *, reply_to: Address, deadline: float, announced: bool
+    ) -> Complete:
         """What its pool is told to do."""
         call = self.call
         return Complete(
@@ -113,6 +115,7 @@ class Attempt:
             call.seed,
             call.schema,
             call.final,
+            announced,
         )
 
     @property

@@ -24,6 +24,7 @@ from actors.domain.text import json_in, visible
 from actors.hedging import HedgeDue, Hedging, another
 from actors.narrator import Narrator
 from actors.protocol import (
+    AskAfter,
     Begin,
     CallErrorKind,
     CallFailed,
@@ -155,11 +156,16 @@ class Calls:
         if (attempt := self._attempts.get(granted.ticket)) is None:
             return
         attempt.stage = Stage.ORDERED
+        attempt.started_ms = self._elapsed_ms()
         attempt.held_nano = granted.held_nano
         attempt.clamped = attempt.clamped or granted.clamped
         self._ctx.monitor(attempt.pool)
-        me, deadline = self._ctx.address, self._deadline
-        ordered = attempt.order(granted.max_tokens, reply_to=me, deadline=deadline)
+        ordered = attempt.order(
+            granted.max_tokens,
+            reply_to=self._ctx.address,
+            deadline=self._deadline,
+            announced=self._order.hedge or self._ctx.is_watched(),
+        )
         self._ctx.tell(attempt.pool, ordered)
 
     def refused_money(self, refused: Refused) -> None:
@@ -196,8 +202,6 @@ class Calls:
     @handles
     def sent(self, sent: CallSent) -> None:
         if (attempt := self._attempts.get(sent.ticket)) is not None:
-            attempt.stage = Stage.SENT
-            attempt.started_ms = self._elapsed_ms()
             self._narrator.call_started(attempt)
             if (slow_s := self._hedging.slow_s(attempt)) is not None:
                 self._ctx.after(slow_s, HedgeDue(attempt.id))
@@ -207,6 +211,7 @@ class Calls:
         """An answer has come; with a schema it is validated, elsewhere when that may take long."""
         if (attempt := self._attempts.get(completed.ticket)) is None:
             return
+        attempt.started_ms += completed.waited_s * 1000
         answer = completed.answer
         if not visible(answer.text).strip():
             empty = "it said nothing but hidden reasoning"
@@ -240,19 +245,23 @@ class Calls:
     def pool_failed(self, pool: str, reason: str) -> None:
         """A pool has begun anew, or is gone: what it had sent will not be answered any more.
 
-        What still waited in its line is in its mailbox, and will be; unless nobody reads that.
+        What it had not is in its mailbox, and will be; unless nobody reads that.
         """
-        gone = reason == ABSENT
-        there = [attempt for attempt in self._attempts.values() if attempt.pool == pool]
+        there = [
+            attempt
+            for attempt in self._attempts.values()
+            if attempt.pool == pool and attempt.stage is Stage.ORDERED
+        ]
         for attempt in there:
-            if attempt.stage is Stage.SENT:
-                self._failed(attempt, CallFailed(attempt.id, "crashed", reason, written=True))
-            elif attempt.stage is Stage.ORDERED and gone:
-                self._failed(attempt, CallFailed(attempt.id, "crashed", "its pool is gone"))
-            elif attempt.stage is Stage.ORDERED:
-                self._ctx.monitor(pool)
-                if attempt.wanted is None:  # a cancel may have been lost with the line
-                    self._ctx.tell(pool, CancelCall(attempt.id))
+            if reason == ABSENT:
+                why, written = "its pool is gone", attempt.may_be_lost
+                self._failed(attempt, CallFailed(attempt.id, "crashed", why, written=written))
+                continue
+            attempt.may_be_lost = True
+            self._ctx.monitor(pool)
+            if attempt.wanted is None:  # a cancel may have been lost with the line
+                self._ctx.tell(pool, CancelCall(attempt.id))
+            self._ctx.tell(pool, AskAfter(self._ctx.address, attempt.id))
 
     @handles
     def retry(self, due: RetryDue) -> None:
@@ -264,7 +273,7 @@ class Calls:
     def hedge(self, due: HedgeDue) -> None:
         """An attempt is slow: another model is asked as well, once, if there is money for it."""
         attempt = self._attempts.get(due.ticket)
-        if attempt is None or attempt.stage is not Stage.SENT or (wanted := attempt.wanted) is None:
+        if attempt is None or attempt.stage is Stage.CHECKING or (wanted := attempt.wanted) is None:
             return
         call = another(wanted.call, wanted.ahead)
         if wanted.hedged or call is None or not self._retrying.left:
@@ -344,6 +353,7 @@ class Calls:
         self._watcher.call_ended(wanted.key, outcome)
 
     def _failed(self, attempt: Attempt, failed: CallFailed) -> None:
+        attempt.started_ms += failed.waited_s * 1000
         if failed.kind == "cancelled" and not failed.written:
             self._release(attempt)
         else:

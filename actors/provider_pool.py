@@ -2,8 +2,8 @@
 
 An order is one attempt at a call and is answered exactly once, with :class:`Completed` or
 :class:`CallFailed`.  It is refused at once while the breaker is open or the line is full, and
-waits in the line otherwise until a lease and the rate limits have room for it.  When it is sent
-its asker hears :class:`CallSent`.  A pool never tries again, and knows neither money nor modes.
+waits in the line otherwise until a lease and the rate limits have room for it.  A pool never tries
+again, and knows neither money nor modes.
 
 What holds when a pool fails, be it over a dialect that crashed or over a defect of its own:
 
@@ -11,9 +11,9 @@ What holds when a pool fails, be it over a dialect that crashed or over a defect
    and must not be repeated silently.
 2. What was waiting goes back into the mailbox, which outlives the failure, and is served by the
    next incarnation.  (A cancel that lay there before finds nothing to cancel.)
-3. So a :class:`Down` of the pool tells its askers nothing about orders of which they have not
-   heard :class:`CallSent`.  Those they have heard it of will be answered, unless this handing
-   over failed too; they may take them for crashed.
+3. So a :class:`Down` of the pool tells its askers nothing: if handing over failed too, or never
+   came to it, some orders are lost.  Whoever asks after an order is read behind all that went back
+   into the mailbox, and what is not there by then is answered as crashed.
 4. The results of what was given up come to the new incarnation: counted, and ignored.
 
 The pool in turn monitors its askers: what an ended one had waiting is dropped, what it had on the
@@ -32,6 +32,7 @@ from actors.domain.breaker import ENDINGS, Breaker, Ending, State
 from actors.domain.line import Line, Waiting
 from actors.domain.rates import Rates
 from actors.protocol import (
+    AskAfter,
     CallAnswered,
     CallErrored,
     CallErrorKind,
@@ -117,6 +118,8 @@ class ProviderPool(Actor):
                 self._accept(message, now)
             case CancelCall(ticket):
                 self._cancel(ticket, now)
+            case AskAfter():
+                self._asked_after(message)
             case CallAnswered():
                 self._answered(message, now)
             case CallErrored():
@@ -185,6 +188,11 @@ class ProviderPool(Actor):
         elif ticket in self._leases:
             self.ctx.abort(ticket)
 
+    def _asked_after(self, asked: AskAfter) -> None:
+        if asked.ticket not in self._line and asked.ticket not in self._leases:
+            why = "its vendor's pool began anew"
+            self.ctx.reply(asked, CallFailed(asked.ticket, "crashed", why, written=True))
+
     # --- orders are sent ---
 
     def _advance(self, now: float) -> None:
@@ -219,7 +227,8 @@ class ProviderPool(Actor):
         self._breaker.sent(order.ticket)
         self._rates.take(now, _tokens(order))
         self.ctx.start(CallVendor(order.ticket, order, timeout_s))
-        self.ctx.tell(order.reply_to, CallSent(order.ticket))
+        if order.announced:
+            self.ctx.reply(order, CallSent(order.ticket))
 
     # --- orders end ---
 

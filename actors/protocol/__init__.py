@@ -46,6 +46,7 @@ from actors.protocol.orchestrator import Park as Park
 from actors.protocol.orchestrator import RunStatus as RunStatus
 from actors.protocol.orchestrator import Validate as Validate
 from actors.protocol.orchestrator import Validated as Validated
+from actors.protocol.provider_pool import AskAfter as AskAfter
 from actors.protocol.provider_pool import CallAnswered as CallAnswered
 from actors.protocol.provider_pool import CallErrored as CallErrored
 from actors.protocol.provider_pool import CallVendor as CallVendor

@@ -79,7 +79,7 @@ class CallFailed(Message, frozen=True, gc=False):
 
 
 class CallSent(Message, frozen=True, gc=False):
-    """A pool's attempt has left its waiting line and goes to the vendor."""
+    """An attempt that was to be announced has left its pool's waiting line for the vendor."""
 
     ticket: str
 

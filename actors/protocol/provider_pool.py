@@ -14,7 +14,8 @@ from actors.protocol.values import Answer, CallErrorKind
 class Complete(Command, frozen=True, gc=False):
     """Make exactly one attempt at a call; `ticket` is the attempt's id.
 
-    The text of a `final` one is the run's answer, for all that is known.
+    The text of a `final` one is the run's answer, for all that is known.  When one that is
+    `announced` is sent its asker hears :class:`CallSent`.
     """
 
     new_work: ClassVar[bool] = True
@@ -29,6 +30,11 @@ class Complete(Command, frozen=True, gc=False):
     seed: int | None = None
     schema: bytes | None = None
     final: bool = False
+    announced: bool = False
+
+
+class AskAfter(Command, frozen=True, gc=False):
+    """Is this order still there?  Only if not is it answered: by a `CallFailed` (`crashed`)."""
 
 
 class CancelCall(Message, frozen=True, gc=False):
@@ -106,6 +112,7 @@ class PoolStatus(Message, frozen=True, gc=False):
 
 PoolMessage: TypeAlias = (
     Complete
+    | AskAfter
     | CancelCall
     | ReconfigurePool
     | CallAnswered

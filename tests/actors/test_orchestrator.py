@@ -367,6 +367,23 @@ def test_a_pool_that_begins_anew_twice_fails_what_it_had_sent_both_times() -> No
     assert world.held == 0
 
 
+def test_what_a_killed_pool_had_is_asked_after_and_made_elsewhere() -> None:
+    """It hands nothing over: what it had sent is lost, and so is its line."""
+    world = World(
+        lambda work: HANGS if work.order.model.provider == "a" else sensible(work),
+        settings={"a": {"max_concurrency": 1}},
+    )
+    asked = [world.begin("planning", run=f"r{i}", primary="a-large") for i in range(2)]
+    world.pause(1.0)
+    world.system.kill("pool:a")
+    bodies = [world.body(future) for future in asked]
+    calls = [call for body in bodies for call in body["calls"]]
+    assert [call["status"] for call in calls] == ["failed", "ok"] * 2
+    assert {call["error"] for call in calls} == {None, "crashed: its vendor's pool began anew"}
+    assert world.time < 1010.0
+    assert world.held == 0
+
+
 def test_a_restarted_router_is_asked_anew_by_the_next_run() -> None:
     """A run that was asking when the Router ended says so; the next one is served."""
     world = World(sensible)

@@ -11,6 +11,7 @@ from actors.domain.breaker import SHORTEST_S, TROUBLE
 from actors.domain.model import Model, Usage
 from actors.protocol import (
     Answer,
+    AskAfter,
     CallAnswered,
     CallErrored,
     CallFailed,
@@ -50,6 +51,7 @@ class Vendor:
 
     def order(self, ticket: str, asker: str = "run:1", **fields: Any) -> list[Message]:
         fields.setdefault("deadline", self.ctx.time + 100.0)
+        fields.setdefault("announced", True)
         order = Complete(asker, ticket, MODEL, b"[]", fields.pop("max_tokens", 100), **fields)
         self.pool.receive(order)
         return self.ctx.take(asker)
@@ -470,6 +472,28 @@ def test_a_dialect_that_crashes_fails_the_pool_and_loses_no_order() -> None:
     assert vendor.restart() == [CallSent("c"), CallSent("d")]
     assert vendor.error("b", "cancelled") == []
     assert vendor.status().strays == 1
+
+
+def test_only_what_a_pool_does_not_have_is_answered_when_asked_after() -> None:
+    """On the wire, in the line; or gone with an earlier incarnation."""
+    vendor = Vendor(max_concurrency=1)
+    vendor.order("wire")
+    vendor.order("line")
+    for ticket in ("wire", "line"):
+        vendor.pool.receive(AskAfter("run:1", ticket))
+    assert vendor.ctx.take("run:1") == []
+    vendor.begin()
+    vendor.pool.receive(AskAfter("run:1", "wire"))
+    (answer,) = vendor.ctx.take("run:1")
+    assert isinstance(answer, CallFailed)
+    assert (answer.ticket, answer.kind, answer.written) == ("wire", "crashed", True)
+
+
+def test_only_an_order_that_is_announced_is() -> None:
+    """Its asker hears of its sending; of another he hears how it ends."""
+    vendor = Vendor()
+    assert vendor.order("a", announced=False) == []
+    assert vendor.order("b") == [CallSent("b")]
 
 
 class Faulty(FakeContext):

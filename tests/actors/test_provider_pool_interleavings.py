@@ -116,7 +116,7 @@ class Pools(RuleBasedStateMachine):
             self.answers[ticket] = 0
             self.dead.discard(asker)
             deadline = self.ctx.time + left_s
-            self.receive(Complete(asker, ticket, MODEL, b"[]", tokens, deadline))
+            self.receive(Complete(asker, ticket, MODEL, b"[]", tokens, deadline, announced=True))
 
     @precondition(lambda self: len(self.asker) % 5 == 2)
     @rule(times=st.integers(1, 6))
