@@ -112,8 +112,9 @@ class Engine:
         }
         self._validator = Validator(self.system.tell)
         vendors = (vendor.serve for vendor in self.vendors.values())
-        services = [self.reactor.serve, self._validator.serve, self._texts.serve, *vendors]
-        self.host = Host(self.system, tree(self._parts()), services)
+        services = [self._validator.serve, self._texts.serve, *vendors]
+        loop = self.reactor if Reactor.available() else None
+        self.host = Host(self.system, tree(self._parts()), services, loop)
 
     def __repr__(self) -> str:
         books = self.database or "in memory"

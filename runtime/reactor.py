@@ -4,6 +4,10 @@ A task, a nursery and a cancel scope for each exchange would cost more than the 
 sockets are registered with a callback, deadlines go into one heap, and a single trio task waits
 for the epoll's own descriptor.  When nothing happens, nothing runs.
 
+The same task drives a system of actors, if it is told to: a :class:`runtime.kernel.Loop`.  What
+its sockets brought is handled before it waits again, and what came meanwhile is looked for first.
+Other threads wake it through the same epoll.
+
 So that a flood at one socket holds up nobody else, at most 32 socket events are fetched at a time
 and the other tasks of the loop have their turn after a millisecond of work.  What was fetched and
 not yet delivered is delivered first afterwards: else the sockets at its end would starve.
@@ -16,8 +20,11 @@ events come with the next one.
 from __future__ import annotations
 
 import logging
+import os
 import select
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import inf
 from time import perf_counter
 from typing import Final, Protocol
@@ -25,6 +32,7 @@ from typing import Final, Protocol
 import trio
 
 from actors.base import Timer
+from runtime.kernel.loop import AT_ONCE, Turn
 from runtime.kernel.timers import Timers
 
 __all__ = ["READ", "WRITE", "Reactor", "Timer"]
@@ -38,6 +46,8 @@ WRITE: Final = 0x004
 EVENTS_A_TURN = 32
 WORK_S = 0.001
 """How long callbacks may run before the loop's other tasks have their turn."""
+
+LOOKED_S = 2 * WORK_S
 
 
 class Ready(Protocol):
@@ -71,6 +81,11 @@ class Reactor:
         self._batch: list[tuple[int, int]] = []
         self._stale: set[int] = set()
         self._timers = Timers()
+        self._looked_at = -inf
+        self._bell: int | None = None
+        self._thread = 0
+        self._waiting = False
+        self._waking = threading.Lock()
         self._alarm = trio.CancelScope()
         self._alarm_at = inf
 
@@ -118,6 +133,10 @@ class Reactor:
             if self._batch:
                 self._stale.add(fd)
 
+    def has_just_looked(self, now: float) -> bool:
+        """Whether sockets have been heard on all that they had to say a moment before `now`."""
+        return not self._batch and now - self._looked_at < LOOKED_S
+
     # --- timers ---
 
     def at(self, when: float, action: Callable[[], None]) -> Timer:
@@ -139,43 +158,84 @@ class Reactor:
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Runs until cancelled."""
-        with select.epoll() as self._epoll:
+        await self.run(lambda: inf, task_status=task_status)
+
+    async def run(
+        self, turn: Turn, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """`serve`, and `turn` besides: after each turn of its own, when woken, when it is due."""
+        self._thread = threading.get_ident()
+        with select.epoll() as self._epoll, self._heard_by(self._epoll):
             try:
                 for fd, socket in self._sockets.items():
                     if socket.events:
                         self._epoll.register(fd, socket.events)
                 task_status.started()
                 while True:
-                    await self._serve_until_alarm(self._epoll)
+                    await self._run_until_alarm(self._epoll, turn)
             finally:
                 self._epoll = None
+                self._looked_at = -inf
                 self._batch.clear()
 
+    def wake(self) -> None:
+        """Any thread; on its own, a turn that is under way is enough."""
+        if not self._waiting and threading.get_ident() == self._thread:
+            return
+        with self._waking:
+            if self._bell is not None:
+                os.eventfd_write(self._bell, 1)
+
+    @contextmanager
+    def _heard_by(self, epoll: select.epoll) -> Iterator[None]:
+        """While this lasts, `wake` ends a wait for `epoll`.
+
+        Edge-triggered: each ring is heard once, and nobody needs to read it.
+        """
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        try:
+            epoll.register(self._bell, READ | select.EPOLLET)
+            yield
+        finally:
+            with self._waking:
+                os.close(self._bell)
+                self._bell = None
+
     @trio.lowlevel.enable_ki_protection
-    async def _serve_until_alarm(self, epoll: select.epoll) -> None:
+    async def _run_until_alarm(self, epoll: select.epoll, turn: Turn) -> None:
         """An interrupt from the keyboard is the host program's, not some socket's failure."""
         with trio.CancelScope() as self._alarm:
             self._alarm_at = inf
+            until = self._clock() + WORK_S
             while True:
-                if self._turn(epoll):
-                    await trio.lowlevel.checkpoint()
+                served = self._turn(epoll, until)
+                due = turn()
+                if not served and due > AT_ONCE:
+                    self._wake_at(min(due, self._next_timer()))
+                    self._waiting = True
+                    try:
+                        await trio.lowlevel.wait_readable(epoll.fileno())
+                    finally:
+                        self._waiting = False
+                elif served < EVENTS_A_TURN and due > AT_ONCE and self._clock() < until:
+                    continue
                 else:
-                    self._wake_at(self._next_timer())
-                    await trio.lowlevel.wait_readable(epoll.fileno())
+                    await trio.lowlevel.checkpoint()
+                until = self._clock() + WORK_S
 
     def _next_timer(self) -> float:
         due = self._timers.next()
         return inf if due is None else due
 
-    def _turn(self, epoll: select.epoll) -> bool:
-        """Works for a millisecond at most; says whether there may be more to do at once."""
-        clock = self._clock
-        until = clock() + WORK_S
+    def _turn(self, epoll: select.epoll, until: float) -> int:
+        """Serves timers, then sockets; says how many.  It ends early once it is `until`."""
+        clock, served = self._clock, 0
         now = trio.current_time()
         while self._next_timer() <= now:
             self._fire(now)
+            served += 1
             if clock() >= until:
-                return True
+                return served
         batch = self._batch
         if not batch:
             self._stale.clear()
@@ -183,9 +243,12 @@ class Reactor:
         full = len(batch) == EVENTS_A_TURN
         while batch:
             self._deliver(*batch.pop())
+            served += 1
             if clock() >= until:
-                return bool(batch) or full
-        return full
+                break
+        if not batch and not full:
+            self._looked_at = now
+        return served
 
     def _fire(self, now: float) -> None:
         try:
@@ -194,7 +257,7 @@ class Reactor:
             _log("a timer", error)
 
     def _deliver(self, fd: int, mask: int) -> None:
-        if fd in self._stale:
+        if fd in self._stale or fd == self._bell:
             return
         socket = self._sockets[fd]
         if mask & ~(READ | WRITE):

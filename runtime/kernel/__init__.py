@@ -1,8 +1,8 @@
 """The kernel: actors' cells and their mailboxes, run by one dispatcher under supervision.
 
-It knows nothing of models or money.  All but `host` is synchronous and free of trio, so that a
-plain loop with virtual time can drive the same kernel.  What it promises, each with a test of the
-same name:
+It knows nothing of models or money.  All but `host` and `loop` is synchronous and free of trio, so
+that a plain loop with virtual time can drive the same kernel.  What it promises, each with a test
+of the same name:
 
 Messages
  1. `messages_are_bytes`: a mailbox holds msgpack, so sender and receiver share nothing.
@@ -58,9 +58,11 @@ from runtime.kernel.blocking import BlockingActor, BlockingContext
 from runtime.kernel.errors import ActorStopped, AskTimeout, SystemFailed, WaitTimeout, WrongThread
 from runtime.kernel.future import Future
 from runtime.kernel.host import Host, Service
+from runtime.kernel.loop import AT_ONCE, Loop, Parking, Turn
 from runtime.kernel.system import REQUESTS, Statistics, System
 
 __all__ = [
+    "AT_ONCE",
     "REQUESTS",
     "ActorStopped",
     "AskTimeout",
@@ -68,10 +70,13 @@ __all__ = [
     "BlockingContext",
     "Future",
     "Host",
+    "Loop",
+    "Parking",
     "Service",
     "Statistics",
     "System",
     "SystemFailed",
+    "Turn",
     "WaitTimeout",
     "WrongThread",
 ]

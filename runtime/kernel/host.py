@@ -1,7 +1,7 @@
 """Drives a system with trio: on a background thread, or inside a trio program.
 
-One task dispatches: it runs what is ready for a millisecond, lets the other tasks of the loop have
-theirs, and when nothing is ready parks until the system wakes it or a timer is due.  Services
+One task dispatches: its loop has it run what is ready for a millisecond, lets the other tasks have
+their turns, and when nothing is ready waits until the system wakes it or a timer is due.  Services
 (a transport's `serve`) run beside it for as long as the system does.
 
 It installs no signal handler, touches no setting of the process and keeps nothing global: it may
@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from math import inf
 from typing import Protocol
 
@@ -22,6 +22,7 @@ import trio
 from actors.base import SupervisorSpec
 from runtime.kernel.errors import ActorStopped, SystemFailed, WrongThread, reason_of
 from runtime.kernel.future import Future
+from runtime.kernel.loop import AT_ONCE, Loop, Parking
 from runtime.kernel.system import System
 
 __all__ = ["Host", "Service"]
@@ -42,14 +43,19 @@ STOP_S = 10.0
 class Host:
     """Runs one system, its tree and its services, once."""
 
-    def __init__(self, system: System, tree: SupervisorSpec, services: Sequence[Service] = ()):
+    def __init__(
+        self,
+        system: System,
+        tree: SupervisorSpec,
+        services: Sequence[Service] = (),
+        loop: Loop | None = None,
+    ) -> None:
         self.system = system
         self._tree = tree
         self._services = services
+        self._loop = Parking() if loop is None else loop
         self._thread: threading.Thread | None = None
-        self._token: trio.lowlevel.TrioToken | None = None
-        self._dispatcher: trio.lowlevel.Task | None = None
-        self._parked = False
+        self._dispatching = trio.CancelScope(shield=True)
         self._claimed = False
         self._nursery: trio.Nursery | None = None
         self._ended = trio.Event()
@@ -145,29 +151,30 @@ class Host:
 
     @asynccontextmanager
     async def _running(self, timeout: float) -> AsyncIterator[System]:
-        self._token = trio.lowlevel.current_trio_token()
-        self.system.attach(self._wake)
+        self.system.attach(self._loop.wake)
         raised: Exception | None = None
         try:
             self.system.start_tree(self._tree)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._dispatch)
-                for service in self._services:
-                    await nursery.start(self._serve, service)
-                self._nursery = nursery
                 try:
-                    yield self.system
-                except Exception as error:  # noqa: BLE001  raised again, not in the nursery's group
-                    raised = error
+                    await nursery.start(self._serve, self._dispatch)
+                    for service in self._services:
+                        await nursery.start(self._serve, service)
+                    self._nursery = nursery
+                    try:
+                        yield self.system
+                    except Exception as error:  # noqa: BLE001  raised again, not in the nursery's group
+                        raised = error
+                    finally:
+                        await self._shut_down(timeout)
+                        self._nursery = None
                 finally:
-                    await self._shut_down(timeout)
-                    self._nursery = None
                     nursery.cancel_scope.cancel()
+                    self._dispatching.cancel()
         except Exception as error:
             self._end_by(error)
             raise
         finally:
-            self._token = None
             self.system.close()
             self.system.detach()
         if raised is not None:
@@ -200,57 +207,27 @@ class Host:
 
     # --- the dispatcher ---
 
-    @trio.lowlevel.enable_ki_protection
-    async def _dispatch(self) -> None:
-        """An interrupt from the keyboard is the host program's, not some actor's failure."""
-        self._dispatcher = trio.lowlevel.current_task()
+    async def _dispatch(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Goes on when the program is cancelled: the system has to end first."""
         try:
-            while not self.system.ended:
-                with trio.CancelScope(shield=True) as alarm:
-                    await self._dispatch_until(alarm)
-        except Exception as error:
-            logger.exception("the dispatcher failed")
-            self._end_by(error)
+            with self._dispatching:
+                await self._loop.run(self._turn, task_status=task_status)
         finally:
             self._ended.set()
 
-    async def _dispatch_until(self, alarm: trio.CancelScope) -> None:
-        """Dispatches until the system has ended or `alarm`, set to the next timer, goes off."""
+    def _turn(self) -> float:
+        """Runs what is ready, for a millisecond at most."""
         system = self.system
-        set_to = inf
-        while not system.ended:
-            system.fire_timers()
-            if system.run_ready():
-                await trio.lowlevel.checkpoint()
-                continue
-            if system.ended:
-                return
-            due = system.next_timer()
-            if due is not None and due < set_to:  # too early an alarm costs less than setting it
-                set_to = due
-                alarm.deadline = trio.current_time() + due - system.clock()
-            await self._park()
-
-    async def _park(self) -> None:
-        def abort(_: Callable[[], None]) -> trio.lowlevel.Abort:
-            self._parked = False
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        self._parked = True
-        await trio.lowlevel.wait_task_rescheduled(abort)
-
-    def _wake(self) -> None:
-        """Any thread."""
-        if threading.get_ident() == self.system.home.thread:
-            self._unpark()
-            return
-        token = self._token
-        if token is not None:
-            with suppress(trio.RunFinishedError):  # nothing is left to be woken
-                token.run_sync_soon(self._unpark)
-
-    def _unpark(self) -> None:
-        if self._parked:
-            self._parked = False
-            assert self._dispatcher is not None
-            trio.lowlevel.reschedule(self._dispatcher)
+        try:
+            if not system.ended:
+                system.fire_timers()
+                if system.run_ready():
+                    return AT_ONCE
+            if not system.ended:
+                due = system.next_timer()
+                return inf if due is None else trio.current_time() + due - system.clock()
+        except Exception as error:
+            logger.exception("the dispatcher failed")
+            self._end_by(error)
+        self._ended.set()
+        return inf

@@ -59,7 +59,7 @@ class ReactorTransport:
             return
         now = trio.current_time()
         exchange = self._exchanges[id] = Exchange(id, request, head, done, part, now)
-        connection = self._idle_one(head.address)
+        connection = self._idle_one(head.address, now)
         if connection is None:
             self._nursery.start_soon(self._connect, exchange)
         else:
@@ -88,11 +88,12 @@ class ReactorTransport:
             for exchange in tuple(self._exchanges.values()):
                 self.ended(exchange, exchange.failure("cancelled", STOPPED))
 
-    def _idle_one(self, address: Address) -> Connection | None:
+    def _idle_one(self, address: Address, now: float) -> Connection | None:
+        """One that is asked whether it still stands, unless the reactor would have heard."""
         idle = self._idle.get(address.origin)
         while idle:
             connection = idle.popitem()[0]
-            if connection.is_silent():
+            if self._reactor.has_just_looked(now) or connection.is_silent():
                 return connection
             connection.close()
         return None

@@ -36,14 +36,14 @@ def test_promises_are_numbered() -> None:
     assert len(promises()) > 20
 
 
-def test_only_host_and_awaiting_know_trio() -> None:
+def test_only_host_loop_and_awaiting_know_trio() -> None:
     """The rest is synchronous: a plain loop can drive it."""
     knowing = {
         path.name
         for path in Path(runtime.kernel.__file__).parent.glob("*.py")
         if re.search(r"^\s*(import|from) (trio|asyncio|anyio)", path.read_text(), re.MULTILINE)
     }
-    assert knowing == {"host.py", "awaiting.py", "future.py"}
+    assert knowing == {"host.py", "loop.py", "awaiting.py", "future.py"}
     future = Path(runtime.kernel.__file__).with_name("future.py").read_text()
     assert "trio" not in re.findall(r"^import (\w+)", future, re.MULTILINE)
 

@@ -172,18 +172,19 @@ async def test_a_stale_event_never_reaches_the_next_owner_of_a_number(pairs: Pai
 
 
 class Steps(trio.abc.Instrument):
-    """How much `count` grew in each step of the reactor's task."""
+    """How much `count` grew in each step of the tasks called `name`."""
 
-    def __init__(self, count: Callable[[], int]) -> None:
+    def __init__(self, count: Callable[[], int], name: str = "Reactor.serve") -> None:
         self.counts: list[int] = []
         self._count = count
+        self._name = name
         self._before = 0
 
     def before_task_step(self, task: Task) -> None:
         self._before = self._count()
 
     def after_task_step(self, task: Task) -> None:
-        if "Reactor.serve" in task.name:
+        if self._name in task.name:
             self.counts.append(self._count() - self._before)
 
 

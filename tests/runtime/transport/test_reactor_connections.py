@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+from math import inf
 from typing import Any
 
 import pytest
@@ -65,6 +66,7 @@ async def test_what_a_vendor_closed_a_moment_ago_is_seen_before_it_is_used() -> 
         await exchanges.ask("a", request_to(peer.url))
         (connection,) = exchanges.transport._connections  # type: ignore[attr-defined]
         connection._channel._sock.shutdown(socket.SHUT_RD)  # as if its end had come
+        connection._reactor._looked_at = -inf
         assert (await exchanges.ask("b", request_to(peer.url))).status == 200
         assert peer.connections == 2
 
