@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar, get_args, get_type_hints
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
-Table: TypeAlias = Mapping[type, Callable[[Any], Callable[..., None]]]
+Table: TypeAlias = Mapping[type, Callable[[Any], Callable[..., Any]]]
 """For each class what gives, of the object that handles it, the method that does."""
 
 _MARK = "__handles__"

@@ -7,9 +7,9 @@ A strategy is a plain generator, a *plan*.  It yields one of these things and is
   rule says enough.  Sent a tuple with one result per branch, in the branches' order: an
   :data:`Outcome` for a call, what the plan returned for a plan, and :class:`Unanswered` with kind
   `cancelled` for a branch that was given up because there was enough.
-- :class:`Consult`: something of the Judge.  Sent its reply message (a :class:`Note` and a
-  :class:`Watched` have none).
+- :class:`Ballot` and :class:`Reading`: something of the Judge.  Sent its reply message.
 - :class:`Check`: is this valid?  Sent a Validated.
+- :class:`Note` and a :class:`~actors.protocol.JudgeVerdict`: nothing is asked; sent None.
 
 When the run is given up (its deadline, its budget, a cancellation) a plan is not interrupted:
 whatever it waits for and whatever it yields from then on is answered at once, calls by
@@ -19,8 +19,7 @@ A plan returns its :class:`Result`, or raises a :class:`~actors.errors.PlanError
 random numbers and reads no clock: the order it is carried out for brings seed and time.  So the
 journal of what it was sent is all it takes to carry it out again.
 
-Use `yield from ask(...)`, `choose(...)` and `consult(...)` instead of bare yields: they have
-types.
+Use `yield from ask(...)`, `choose(...)` and the like instead of bare yields: they have types.
 """
 
 from __future__ import annotations
@@ -196,7 +195,7 @@ class Round(Struct, frozen=True):
 
 
 class Ballot(Struct, frozen=True):
-    """Consult: put candidates before a judge, blind.  Sent a :class:`BallotBuilt`.
+    """Put candidates before a judge, blind.  Sent a :class:`BallotBuilt`.
 
     The fields are those of :class:`actors.protocol.BuildBallot`.
     """
@@ -210,7 +209,7 @@ class Ballot(Struct, frozen=True):
 
 
 class Reading(Struct, frozen=True):
-    """Consult: what did the judge say?  Sent a Verdict, RepairVerdict or VerdictUnreadable."""
+    """What did the judge say?  Sent a Verdict, RepairVerdict or VerdictUnreadable."""
 
     model: str
     text: str
@@ -220,22 +219,12 @@ class Reading(Struct, frozen=True):
 
 
 class Note(Struct, frozen=True):
-    """Consult: nothing is asked and nothing waited for; watchers are told who judged what."""
+    """Watchers are told who judged what."""
 
     judge: str | None
     selected: int | None
     decided: bool
     reason: str
-
-
-class Watched(Struct, frozen=True):
-    """Consult: nothing is asked and nothing waited for; how a judge did goes into its record."""
-
-    verdict: JudgeVerdict
-
-
-class Consult(Struct, frozen=True):
-    about: Ballot | Reading | Note | Watched
 
 
 class Check(Struct, frozen=True):
@@ -245,7 +234,7 @@ class Check(Struct, frozen=True):
     instance: bytes
 
 
-Step: TypeAlias = Choose | Round | Consult | Check
+Step: TypeAlias = Choose | Round | Ballot | Reading | Check | Note | JudgeVerdict
 Plan: TypeAlias = Generator[Step, Any, T]
 
 
@@ -291,13 +280,13 @@ def fork(
 
 def build_ballot(ballot: Ballot) -> Plan[BallotBuilt]:
     """Asks the Judge how to put the candidates before a model."""
-    built: BallotBuilt = yield Consult(ballot)
+    built: BallotBuilt = yield ballot
     return built
 
 
 def read_verdict(reading: Reading) -> Plan[Verdict | RepairVerdict | VerdictUnreadable]:
     """Asks the Judge what a model's words amount to."""
-    read: Verdict | RepairVerdict | VerdictUnreadable = yield Consult(reading)
+    read: Verdict | RepairVerdict | VerdictUnreadable = yield reading
     return read
 
 
@@ -309,9 +298,9 @@ def check(schema: bytes, instance: bytes) -> Plan[tuple[str, ...]]:
 
 def note(noted: Note) -> Plan[None]:
     """Tells the run's watchers what was judged."""
-    yield Consult(noted)
+    yield noted
 
 
 def watch(verdict: JudgeVerdict) -> Plan[None]:
     """Puts on record how a judge did."""
-    yield Consult(Watched(verdict))
+    yield verdict

@@ -27,9 +27,10 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from actors.dispatch import handles, table
 from actors.errors import PlanError
 from actors.protocol import BallotBuilt, JudgeVerdict, RepairVerdict, Validated
 from actors.strategies.actions import (
@@ -54,15 +55,14 @@ from actors.strategies.plan import (
     Check,
     Choose,
     Chosen,
-    Consult,
     Note,
     Plan,
     Reading,
     Result,
     Round,
+    Step,
     Unanswered,
     UnansweredKind,
-    Watched,
 )
 from actors.strategies.rounds import (
     WAITS,
@@ -105,27 +105,27 @@ class Run:
 
     def begin(self) -> list[Action]:
         """Starts the plan; to be called once, first."""
-        return self._act(lambda: self._advance(self._plan, None))
+        return self._act(self._advance, self._plan, None)
 
     def resume(self, key: int, answer: object) -> list[Action]:
         """The answer to what was started under `key` has come."""
         if (asked := self._asked.pop(key, None)) is None:
             return self._ignore()
-        return self._act(lambda: self._answer(asked, answer))
+        return self._act(self._answer, asked, answer)
 
     def expire(self, key: int, kind: UnansweredKind = "deadline") -> list[Action]:
         """The time of the round opened under `key` is up: it closes with what it has."""
         if (round := self._rounds.get(key)) is None:
             return self._ignore()
         round.stopped = kind
-        return self._act(lambda: self._stop(kind, round))
+        return self._act(self._stop, kind, round)
 
     def give_up(self, kind: UnansweredKind) -> list[Action]:
         """Nothing more may be started: the run ends now, with the best it has."""
         if self.ended:
             return self._ignore()
         self._stopped = kind
-        return self._act(lambda: self._stop(kind, None))
+        return self._act(self._stop, kind, None)
 
     # --- what the plan says ---
 
@@ -133,29 +133,29 @@ class Run:
         """Sends a plan its answer, and the next, until it waits for something or has ended."""
         while answer is not WAITS:
             try:
-                step = _next_step(plan.steps, answer)
+                step = plan.steps.send(answer)
             except StopIteration as end:
                 self._returned(plan, end.value)
                 return
-            answer = self._take(plan, step)
-
-    def _take(self, plan: Carried, step: object) -> Any:
-        """Begins what a plan has yielded; gives the answer where there is one at once."""
-        match step:
-            case Round():
-                return self._open(plan, step)
-            case Choose() | Check():
-                return self._ask(Asked(step, plan))
-            case Consult(about=Note() as note):
-                self._actions.append(Announce(note))
-                return None
-            case Consult(about=Watched(verdict)):
-                self.verdicts.append(verdict)
-                return None
-            case Consult(about=Ballot() | Reading() as about):
-                return self._ask(Asked(about, plan))
-            case _:
+            except PlanError:
+                raise
+            except Exception as error:
+                raise StrategyFailed(f"{type(error).__name__}: {error}") from error
+            if (take := _TAKERS.get(type(step))) is None:
                 raise StrategyFailed(f"a plan yielded {step!r}, which is no step")
+            answer = take(self)(step, plan)
+
+    @handles
+    def _question(self, step: Choose | Ballot | Reading | Check, plan: Carried) -> Any:
+        return self._ask(Asked(step, plan))
+
+    @handles
+    def _note(self, noted: Note, _: Carried) -> None:
+        self._actions.append(Announce(noted))
+
+    @handles
+    def _watched(self, verdict: JudgeVerdict, _: Carried) -> None:
+        self.verdicts.append(verdict)
 
     def _returned(self, plan: Carried, result: Any) -> None:
         self._live.remove(plan)
@@ -171,7 +171,7 @@ class Run:
             return _instead_of(asked.step, kind)
         key = self._key()
         self._asked[key] = asked
-        self._actions.append(_start(key, asked.step))
+        self._actions.append(_STARTS[type(asked.step)](key, asked.step))
         return WAITS
 
     def _answer(self, asked: Asked, answer: Any) -> None:
@@ -182,7 +182,8 @@ class Run:
 
     # --- rounds ---
 
-    def _open(self, plan: Carried, step: Round) -> Any:
+    @handles
+    def _open(self, step: Round, plan: Carried) -> Any:
         """Starts every branch.  A round without any, or with enough already, is over at once."""
         announced = bool(step.branches) and self._stopped_at(plan.place) is None
         calls = len(step.branches)
@@ -270,9 +271,9 @@ class Run:
 
     # --- small change ---
 
-    def _act(self, work: Callable[[], None]) -> list[Action]:
+    def _act(self, work: Callable[..., None], *given: Any) -> list[Action]:
         try:
-            work()
+            work(*given)
         except (PlanError, StrategyFailed) as error:
             self._end(Died(error))
         actions, self._actions = self._actions, []
@@ -290,25 +291,14 @@ class Run:
         return (key for key, asked in self._asked.items() if is_within(asked.place, scope))
 
 
-def _next_step(steps: Plan[Any], answer: Any) -> object:
-    try:
-        return steps.send(answer)
-    except (StopIteration, PlanError):
-        raise
-    except Exception as error:
-        raise StrategyFailed(f"{type(error).__name__}: {error}") from error
-
-
-def _start(key: int, step: Startable) -> Action:
-    match step:
-        case Call():
-            return StartCall(key, step)
-        case Choose():
-            return AskRouter(key, step)
-        case Ballot() | Reading():
-            return AskJudge(key, step)
-        case Check():
-            return AskValidator(key, step)
+_TAKERS = table(Run, Step)
+_STARTS: Mapping[type, Callable[[int, Any], Action]] = {
+    Call: StartCall,
+    Choose: AskRouter,
+    Ballot: AskJudge,
+    Reading: AskJudge,
+    Check: AskValidator,
+}
 
 
 def _instead_of(

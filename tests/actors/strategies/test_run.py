@@ -30,7 +30,6 @@ from actors.strategies.plan import (
     Call,
     Choose,
     Chosen,
-    Consult,
     Finish,
     FirstAnswer,
     Note,
@@ -237,7 +236,7 @@ def test_a_question_that_is_out_is_answered_when_the_run_is_given_up() -> None:
     """Neither the Router nor the Judge is waited for."""
 
     def plan() -> Plan[Result]:
-        read = yield Consult(Ballot(b"[]", (), 1))
+        read = yield Ballot(b"[]", (), 1)
         return result(isinstance(read, BallotBuilt | VerdictUnreadable))
 
     run = Run(plan())
