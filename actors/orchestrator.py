@@ -218,9 +218,13 @@ class Orchestrator(Actor):
 
     @handles
     def _selected(self, selected: Selected) -> None:
+        self._resume(selected.ticket, self._chosen(selected))
+
+    def _chosen(self, selected: Selected) -> Chosen:
+        also = None if selected.also is None else self._chosen(selected.also)
         needed = [refusal.needed_nano for refusal in selected.refused if refusal.needed_nano]
         self._closing.needed_nano = min(needed, default=self._closing.needed_nano)
-        self._resume(selected.ticket, Chosen(selected.ranked, selected.refused))
+        return Chosen(selected.ranked, selected.refused, also=also)
 
     @handles
     def _judged(self, read: BallotBuilt | Verdict | RepairVerdict | VerdictUnreadable) -> None:

@@ -28,6 +28,9 @@ def selection(
     """What the Router is asked where a plan wants to choose; `spent_nano` of the run's budget is
     gone.
     """
+    also = None
+    if wanted.also is not None:
+        also = selection(order, wanted.also, spent_nano, reply_to=reply_to, ticket=ticket)
     most = DEFAULT_MAX_TOKENS if wanted.max_tokens is None else wanted.max_tokens
     return SelectModels(
         reply_to,
@@ -45,6 +48,7 @@ def selection(
         most if wanted.schema else min(most, LEAST_TOKENS),
         order.limited,
         None if order.limit_nano is None else order.limit_nano - spent_nano,
+        also,
     )
 
 

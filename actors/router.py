@@ -49,8 +49,11 @@ class Router(Actor):
 
     @handles
     def _select(self, wanted: SelectModels) -> None:
-        ranked, refused = self._selector().select(wanted)
-        self.ctx.reply(wanted, Selected(wanted.ticket, ranked, refused))
+        self.ctx.reply(wanted, self._selected(wanted))
+
+    def _selected(self, wanted: SelectModels) -> Selected:
+        also = None if wanted.also is None else self._selected(wanted.also)
+        return Selected(wanted.ticket, *self._selector().select(wanted), also)
 
     @handles
     def _list(self, asked: ListModels) -> None:

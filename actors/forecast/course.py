@@ -40,7 +40,7 @@ from actors.strategies.actions import (
     StartCall,
     StrategyFailed,
 )
-from actors.strategies.plan import Ballot, Call, Chosen, Finish, Reading, Result
+from actors.strategies.plan import Ballot, Call, Choose, Chosen, Finish, Reading, Result
 from actors.strategies.run import Run
 
 HEDGED = 2
@@ -137,9 +137,7 @@ class _Imagining:
             case StartCall(key, call):
                 self._start(key, call)
             case AskRouter(key, wanted):
-                asked = selection(self._order, wanted, self._spent_nano, reply_to="", ticket="")
-                chosen = self._chosen[wanted.role] = Chosen(*self._selector.select(asked))
-                return self._run.resume(key, chosen)
+                return self._run.resume(key, self._choose(wanted))
             case AskJudge(key, about):
                 return self._run.resume(key, self._judged(about))
             case AskValidator(key):
@@ -157,6 +155,13 @@ class _Imagining:
             case _:
                 pass  # what watchers are told
         return ()
+
+    def _choose(self, wanted: Choose) -> Chosen:
+        also = None if wanted.also is None else self._choose(wanted.also)
+        asked = selection(self._order, wanted, self._spent_nano, reply_to="", ticket="")
+        chosen = Chosen(*self._selector.select(asked), also=also)
+        self._chosen[wanted.role] = chosen
+        return chosen
 
     def _start(self, key: int, call: Call) -> None:
         if not call.candidates:

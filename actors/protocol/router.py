@@ -18,6 +18,7 @@ class SelectModels(Command, frozen=True, gc=False):
     refuse.  `exclude` may not be chosen at all; `avoid` and `avoid_families` sort after the rest.
     `input_tokens` is the estimate of what will be sent.  `limited` says that some budget applies
     (a model without a price is then refused) and `afford_nano`, when known, what a call may cost.
+    What is `also` asked is answered by the same message.
     """
 
     role: Role
@@ -33,6 +34,7 @@ class SelectModels(Command, frozen=True, gc=False):
     least_tokens: int = 64
     limited: bool = False
     afford_nano: int | None = None
+    also: SelectModels | None = None
 
 
 class Selected(Message, frozen=True, gc=False):
@@ -41,6 +43,7 @@ class Selected(Message, frozen=True, gc=False):
     ticket: str
     ranked: tuple[Candidate, ...]
     refused: tuple[Refusal, ...]
+    also: Selected | None = None
 
 
 class ModelHealth(Struct, frozen=True, gc=False, array_like=True):

@@ -22,12 +22,16 @@ from actors.errors import (
 )
 from actors.protocol import Candidate, Order, Profile, Role
 from actors.strategies.plan import (
+    AllIn,
     Answered,
     Call,
     Choose,
     Chosen,
+    Finish,
     Outcome,
     Plan,
+    Quorum,
+    Round,
     Unanswered,
     UnansweredKind,
     ask,
@@ -90,6 +94,18 @@ def answer(call: Call) -> Plan[Outcome]:
     return _unusable(first, second)
 
 
+def answers(
+    *calls: Call,
+    leave_s: float = 0.0,
+    finish: Finish | None = None,
+    grace: Quorum | None = None,
+) -> Plan[tuple[Outcome, ...]]:
+    """One answer to each, side by side.  What cannot break a schema needs no plan of its own."""
+    branches = tuple([call if call.schema is None else answer(call) for call in calls])
+    outcomes: tuple[Outcome, ...] = yield Round(branches, AllIn(), leave_s, finish, grace)
+    return outcomes
+
+
 def _unusable(first: Answered, second: Outcome) -> Unanswered:
     """An answer that breaks its schema, and what its repair came to."""
     last = first
@@ -108,9 +124,14 @@ def somebody_may(wanted: Choose) -> Plan[Chosen]:
     Raises where nobody ever could; who is busy, down or too dear now may be asked again then.
     """
     chosen = yield from choose(wanted)
+    refuse_if_never(chosen)
+    return chosen
+
+
+def refuse_if_never(chosen: Chosen) -> None:
+    """Raises where nobody ever could."""
     if not chosen.ranked and all(refusal.code in NEVER for refusal in chosen.refused):
         raise refusal_error(chosen)
-    return chosen
 
 
 def set_aside(order: Order, wanted: Choose) -> Plan[tuple[str, ...]]:

@@ -21,7 +21,7 @@ from actors.strategies.panel import seated_to_fuse
 from actors.strategies.plan import Answered, Outcome, Plan, Result, choose
 from actors.strategies.voters import Heard, heard
 
-VERSION = "2"
+VERSION = "3"
 
 
 def fuse(order: Order) -> Plan[Result]:

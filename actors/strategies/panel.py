@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -12,9 +11,9 @@ from actors.domain import prompts
 from actors.domain.pricing import DEFAULT_MAX_TOKENS
 from actors.domain.selection import panel
 from actors.protocol import Candidate, Order
-from actors.strategies.answering import primaries, refusal_error, somebody_may, writing
+from actors.strategies.answering import primaries, refusal_error, refuse_if_never, writing
 from actors.strategies.judging import JUDGE_TOKENS, judges, kept_for_judging
-from actors.strategies.plan import Call, Chosen, Finish, Plan, choose
+from actors.strategies.plan import Call, Choose, Chosen, Finish, Plan, choose, choose_both
 
 REPEATED_TEMPERATURE = 0.7
 """A model that is asked several times must not say the same each time."""
@@ -44,7 +43,7 @@ class Panel(Struct, frozen=True):
     @property
     def models(self) -> frozenset[str]:
         """Those that are asked."""
-        return frozenset(call.candidates[0].model.id for call in self.calls)
+        return frozenset([call.candidates[0].model.id for call in self.calls])
 
     @property
     def spare(self) -> tuple[Candidate, ...]:
@@ -59,21 +58,23 @@ def seated(order: Order) -> Plan[Panel]:
     A judge is set aside unless the user names it as a voter, there is no other model, or nobody is
     to judge.
     """
-    if order.decide == "majority":
-        return (yield from _filled(order))
-    named = _named(order)
-    judging = Chosen((), ())
-    if order.voters > 1:
-        judging = yield from somebody_may(replace(judges(order, order.messages), avoid=named))
-    panel = yield from _filled(order, judging.ranked)
-    leave_s = min(JUDGING_SHARE * order.latency_s, JUDGING_MOST_S) if order.voters > 1 else 0.0
-    judge = tuple(c for c in judging.ranked if c.model.id not in panel.models) or judging.ranked
-    return replace(panel, leave_s=leave_s, finish=_finish(panel, judge, JUDGE_TOKENS))
+    wanted = _voters(order)
+    if order.decide == "majority" or order.voters == 1:
+        return _filled(order, wanted, (yield from choose(wanted)))
+    judge = replace(judges(order, order.messages), avoid=_named(order))
+    chosen, judging = yield from choose_both(wanted, judge)
+    refuse_if_never(judging)
+    panel = _filled(order, wanted, chosen, judging.ranked)
+    models = panel.models
+    finish = [c for c in judging.ranked if c.model.id not in models] or judging.ranked
+    leave_s = min(JUDGING_SHARE * order.latency_s, JUDGING_MOST_S)
+    return replace(panel, leave_s=leave_s, finish=_finish(panel, finish, JUDGE_TOKENS))
 
 
 def seated_to_fuse(order: Order) -> Plan[Panel]:
     """Fills the panel with different models, best first; whoever writes last may be one of them."""
-    panel = yield from _filled(order)
+    wanted = _voters(order)
+    panel = _filled(order, wanted, (yield from choose(wanted)))
     if order.voters == 1:
         return panel
     most = DEFAULT_MAX_TOKENS if order.max_tokens is None else order.max_tokens
@@ -103,19 +104,25 @@ def _absent(order: Order, chosen: Chosen) -> tuple[tuple[int, str, str], ...]:
     )
 
 
-def _filled(order: Order, judging: tuple[Candidate, ...] = ()) -> Plan[Panel]:
-    """A panel of models that need not be kept for `judging`, unless there are no others."""
-    named = _named(order)
+def _voters(order: Order) -> Choose:
+    """Who may vote?"""
     messages = prompts.question(order.messages, order.schema)
     wanted = primaries(order, "voter", "normal", messages)
-    chosen = yield from choose(replace(wanted, named=tuple(dict.fromkeys(named))))
+    return replace(wanted, named=tuple(dict.fromkeys(_named(order))))
+
+
+def _filled(
+    order: Order, wanted: Choose, chosen: Chosen, judging: tuple[Candidate, ...] = ()
+) -> Panel:
+    """A panel of models that need not be kept for `judging`, unless there are no others."""
     if not chosen.ranked:
         raise refusal_error(chosen)
+    named = _named(order)
     aside = kept_for_judging(order, judging, chosen.ranked, named)
-    eligible = tuple(c for c in chosen.ranked if c.model.id not in aside) or chosen.ranked
-    absent = _absent(order, chosen)
+    eligible = tuple([c for c in chosen.ranked if c.model.id not in aside]) or chosen.ranked
+    absent = _absent(order, chosen) if order.voter_models else ()
     asked = panel(eligible, order.voters - len(absent), named)
-    filled = Panel(messages, _calls(order, messages, asked), eligible, absent)
+    filled = Panel(wanted.messages, _calls(order, wanted.messages, asked), eligible, absent)
     return _hedged(order, filled) if order.hedge else filled
 
 
@@ -124,9 +131,9 @@ def _named(order: Order) -> tuple[str, ...]:
 
 
 def _calls(order: Order, messages: bytes, asked: Sequence[Candidate]) -> tuple[Call, ...]:
-    seats = Counter(candidate.model.id for candidate in asked)
+    seats = [candidate.model.id for candidate in asked]
     return tuple(
-        voter_call(order, messages, candidate, place if seats[candidate.model.id] > 1 else None)
+        voter_call(order, messages, candidate, place if seats.count(seats[place]) > 1 else None)
         for place, candidate in enumerate(asked)
     )
 
@@ -150,8 +157,8 @@ def _hedged(order: Order, panel: Panel) -> Panel:
     return replace(panel, calls=tuple(hedged(*seat) for seat in enumerate(panel.calls)))
 
 
-def _finish(panel: Panel, candidates: tuple[Candidate, ...], most_tokens: int) -> Finish | None:
+def _finish(panel: Panel, candidates: Sequence[Candidate], most_tokens: int) -> Finish | None:
     """What the last call will need: a token is at least a byte of what it is sent."""
     if not candidates:
         return None
-    return Finish(candidates, len(panel.messages) + BALLOT_BYTES, most_tokens)
+    return Finish(tuple(candidates), len(panel.messages) + BALLOT_BYTES, most_tokens)

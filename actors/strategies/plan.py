@@ -28,6 +28,7 @@ from collections.abc import Generator
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.domain.model import Model, Usage
 from actors.protocol import (
@@ -142,7 +143,7 @@ class Choose(Struct, frozen=True):
     """Which models may take `role`, best first by `profile`?
 
     `messages` is what will be sent, or the like of it: its size decides whose context it fits.
-    The rest as in :class:`actors.protocol.SelectModels`.
+    The rest as in :class:`actors.protocol.SelectModels`; `also` is asked in the same breath.
     """
 
     role: Role
@@ -155,6 +156,7 @@ class Choose(Struct, frozen=True):
     avoid_families: tuple[str, ...] = ()
     max_tokens: int | None = None
     schema: bool = False
+    also: Choose | None = None
 
 
 class Chosen(Struct, frozen=True, tag=True, array_like=True):
@@ -166,6 +168,7 @@ class Chosen(Struct, frozen=True, tag=True, array_like=True):
     ranked: tuple[Candidate, ...]
     refused: tuple[Refusal, ...]
     stopped: UnansweredKind | None = None
+    also: Chosen | None = None
 
 
 class Finish(Struct, frozen=True):
@@ -257,6 +260,13 @@ def choose(wanted: Choose) -> Plan[Chosen]:
     """Asks the Router."""
     chosen: Chosen = yield wanted
     return chosen
+
+
+def choose_both(first: Choose, second: Choose) -> Plan[tuple[Chosen, Chosen]]:
+    """Asks the Router for two roles at once."""
+    chosen: Chosen = yield replace(first, also=second)
+    assert chosen.also is not None, "what was asked for two roles is answered for both"
+    return chosen, chosen.also
 
 
 def ask(

@@ -311,7 +311,8 @@ def _instead_of(
         case Call():
             return Unanswered(kind)
         case Choose():
-            return Chosen((), (), kind)
+            also = None if step.also is None else Chosen((), (), kind)
+            return Chosen((), (), kind, also)
         case Ballot():
             return BallotBuilt("", b"[]", b"{}", (), ())
         case Reading():

@@ -17,7 +17,7 @@ from actors.strategies.panel import Panel, seated
 from actors.strategies.plan import Plan, Result
 from actors.strategies.voters import Heard, heard
 
-VERSION = "2"
+VERSION = "3"
 
 
 def vote(order: Order) -> Plan[Result]:

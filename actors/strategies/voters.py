@@ -11,9 +11,9 @@ from actors.domain.agreement import majority
 from actors.errors import AllModelsFailed, Cancelled, PlanError
 from actors.protocol import Order
 from actors.strategies.agreeing import agreed
-from actors.strategies.answering import answer, failure, shown
+from actors.strategies.answering import answers, failure, shown
 from actors.strategies.panel import Panel, voter_call
-from actors.strategies.plan import Answered, Call, Outcome, Plan, Quorum, Unanswered, fork
+from actors.strategies.plan import Answered, Call, Outcome, Plan, Quorum, Unanswered
 
 LATE = "cancelled: most had answered, and as long again had passed"
 
@@ -123,8 +123,7 @@ def _answers(seats: Sequence[Seat]) -> tuple[Answered, ...]:
 
 def _ask(order: Order, panel: Panel, calls: tuple[Call, ...]) -> Plan[list[Seat]]:
     grace = Quorum(majority(len(calls))) if order.wait == "quorum" else None
-    branches = map(answer, calls)
-    outcomes = yield from fork(*branches, leave_s=panel.leave_s, finish=panel.finish, grace=grace)
+    outcomes = yield from answers(*calls, leave_s=panel.leave_s, finish=panel.finish, grace=grace)
     voters = (call.candidates[0].model.id for call in calls)
     return [Seat(model, outcome) for model, outcome in zip(voters, outcomes, strict=True)]
 

@@ -154,7 +154,6 @@ class World:
                     return []
                 return self._call(run, key, call)
             case AskRouter(key, choose):
-                self.chooses.append(choose)
                 return run.resume(key, self.route(choose))
             case AskJudge(_, about) if isinstance(about, self.give_up_at):
                 return run.give_up("deadline")
@@ -209,6 +208,8 @@ class World:
 
     def route(self, choose: Choose) -> Chosen:
         """The models in their order: named first, avoided last."""
+        also = None if choose.also is None else self.route(choose.also)
+        self.chooses.append(choose)
         refused = [r for m in self.models if (r := self._refusal(choose, m)) is not None]
         gone = {refusal.model for refusal in refused}
         ranked = [
@@ -217,7 +218,7 @@ class World:
             if m.id not in gone
         ]
         ranked.sort(key=lambda c: self._place(choose, c.model))
-        return Chosen(tuple(ranked), tuple(refused))
+        return Chosen(tuple(ranked), tuple(refused), also=also)
 
     def _place(self, choose: Choose, model: Model) -> tuple[int, bool, bool]:
         named = choose.named.index(model.id) if model.id in choose.named else len(choose.named)
