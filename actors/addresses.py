@@ -26,11 +26,6 @@ def is_pool(address: Address) -> bool:
     return address.startswith(_POOL)
 
 
-def vendor_at(address: Address) -> str:
-    """The vendor of the pool at `address`; the address itself where no pool is."""
-    return address.removeprefix(_POOL)
-
-
 def run_at(address: Address) -> str:
     """The id of the run at `address`."""
     return address.removeprefix(_RUN)

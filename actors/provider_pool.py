@@ -23,11 +23,12 @@ wire is given up.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, assert_never
+from typing import ClassVar
 
 from actors.addresses import ROUTER
 from actors.askers import Askers
 from actors.base import Actor, Address, Context, Down, Timer
+from actors.dispatch import handles
 from actors.domain.breaker import ENDINGS, Breaker, Ending, State
 from actors.domain.line import Line, Waiting
 from actors.domain.rates import Rates
@@ -70,9 +71,12 @@ class DialectFailure(Exception):
 
 @dataclass(slots=True)
 class Lease:
-    """An order on the wire.  Nobody is told of the end of an `orphaned` one."""
+    """An order on the wire, as far as its end concerns it.  Nobody is told of that of an `orphaned`
+    one.
+    """
 
-    order: Complete
+    asker: Address
+    model: str
     waited_s: float
     sent_at: float
     timeout_s: float
@@ -106,39 +110,15 @@ class ProviderPool(Actor):
     def receive(self, message: PoolMessage) -> None:
         now = self.ctx.now()
         try:
-            self._handle(message, now)
+            self.handlers[type(message)](self)(message, now)
             self._advance(now)
         except Exception as error:
             self._hand_over(message, _detail(error), now)
             raise
 
-    def _handle(self, message: PoolMessage, now: float) -> None:
-        match message:
-            case Complete():
-                self._accept(message, now)
-            case CancelCall(ticket):
-                self._cancel(ticket, now)
-            case AskAfter():
-                self._asked_after(message)
-            case CallAnswered():
-                self._answered(message, now)
-            case CallErrored():
-                self._errored(message, now)
-            case DialectCrashed():
-                self._crashed(message)
-            case ReconfigurePool(settings):
-                self._reconfigure(settings, now)
-            case PoolTick():
-                self._disarm()
-            case GetPoolStatus():
-                self.ctx.reply(message, self._status(message.ticket))
-            case Down(address):
-                self._ended(address)
-            case _:
-                assert_never(message)
-
     # --- orders come and wait ---
 
+    @handles
     def _accept(self, order: Complete, now: float) -> None:
         if order.ticket in self._line or order.ticket in self._leases:
             detail = f"attempt {order.ticket} is ordered already"
@@ -181,14 +161,17 @@ class ProviderPool(Actor):
         open_s = (self._breaker.retry_at or now) - now
         return open_s if open_s > 0 else RETRY_SOON_S
 
-    def _cancel(self, ticket: str, now: float) -> None:
+    @handles
+    def _cancel(self, cancel: CancelCall, now: float) -> None:
         """A ticket that is not known was answered already: the two have crossed."""
+        ticket = cancel.ticket
         if ticket in self._line:
             self._fail(self._line.leave(ticket), "cancelled", "cancelled while waiting", now)
         elif ticket in self._leases:
             self.ctx.abort(ticket)
 
-    def _asked_after(self, asked: AskAfter) -> None:
+    @handles
+    def _asked_after(self, asked: AskAfter, _: float) -> None:
         if asked.ticket not in self._line and asked.ticket not in self._leases:
             why = "its vendor's pool began anew"
             self.ctx.reply(asked, CallFailed(asked.ticket, "crashed", why, written=True))
@@ -223,7 +206,7 @@ class ProviderPool(Actor):
 
     def _send(self, order: Complete, waited_s: float, now: float) -> None:
         timeout_s = min(self._settings.timeout_s, order.deadline - now + LAST_WORD_S)
-        self._leases[order.ticket] = Lease(order, waited_s, now, timeout_s)
+        self._leases[order.ticket] = Lease(order.reply_to, order.model.id, waited_s, now, timeout_s)
         self._breaker.sent(order.ticket)
         self._rates.take(now, _tokens(order))
         self.ctx.start(CallVendor(order.ticket, order, timeout_s))
@@ -232,23 +215,25 @@ class ProviderPool(Actor):
 
     # --- orders end ---
 
+    @handles
     def _answered(self, message: CallAnswered, now: float) -> None:
         if lease := self._release(message.ticket):
             latency_s = now - lease.sent_at
             self._breaker.ended(message.ticket, Ending.ANSWERED, now)
-            self._report.gauges.answered(lease.order.model.id, latency_s)
+            self._report.gauges.answered(lease.model, latency_s)
             answer = message.answer
             self._answer(lease, Completed(message.ticket, answer, lease.waited_s, latency_s))
 
+    @handles
     def _errored(self, message: CallErrored, now: float) -> None:
         if lease := self._release(message.ticket):
             if message.kind == "rate_limited" and message.retry_after_s is not None:
                 self._breaker.paused(message.retry_after_s, now)
             else:
                 self._breaker.ended(message.ticket, self._ending(message.kind, lease), now)
-            self._report.gauges.failed(lease.order.model.id, message.kind)
+            self._report.gauges.failed(lease.model, message.kind)
             if message.kind == "cancelled":
-                self._report.gauges.given_up(lease.order.model.id, now - lease.sent_at)
+                self._report.gauges.given_up(lease.model, now - lease.sent_at)
             self._answer(lease, _failed(message, lease, now))
 
     def _ending(self, kind: CallErrorKind, lease: Lease) -> Ending:
@@ -265,8 +250,8 @@ class ProviderPool(Actor):
 
     def _answer(self, lease: Lease, message: Completed | CallFailed) -> None:
         if not lease.orphaned:
-            self.ctx.reply(lease.order, message)
-            self._askers.given(lease.order.reply_to)
+            self.ctx.tell(lease.asker, message)
+            self._askers.given(lease.asker)
 
     def _fail(
         self,
@@ -284,7 +269,8 @@ class ProviderPool(Actor):
 
     # --- a failure, of the dialect or of our own ---
 
-    def _crashed(self, message: DialectCrashed) -> None:
+    @handles
+    def _crashed(self, message: DialectCrashed, _: float) -> None:
         """Raises: DialectFailure, unless the call is of an earlier incarnation."""
         if message.ticket not in self._leases:
             self._strays += 1
@@ -306,26 +292,30 @@ class ProviderPool(Actor):
 
     # --- askers and the Router end ---
 
-    def _ended(self, address: Address) -> None:
+    @handles
+    def _ended(self, down: Down, _: float) -> None:
+        address = down.address
         if address == ROUTER:
             self._report.router_ended()
         elif self._askers.ended(address):
             self._line.leave_all_of(address)
             for ticket, lease in self._leases.items():
-                if lease.order.reply_to == address and not lease.orphaned:
+                if lease.asker == address and not lease.orphaned:
                     lease.orphaned = True
                     self.ctx.abort(ticket)
 
     # --- settings and status ---
 
-    def _reconfigure(self, settings: VendorSettings, now: float) -> None:
-        self._settings = settings
+    @handles
+    def _reconfigure(self, order: ReconfigurePool, now: float) -> None:
+        self._settings = settings = order.settings
         self._rates.reconfigure(settings.requests_per_minute, settings.tokens_per_minute, now)
 
-    def _status(self, ticket: str) -> PoolStatus:
+    @handles
+    def _tell_status(self, asked: GetPoolStatus, _: float) -> None:
         stands = standing(self._settings, self._breaker)
-        return PoolStatus(
-            ticket,
+        status = PoolStatus(
+            asked.ticket,
             self._settings.provider,
             stands.available,
             stands.why,
@@ -335,8 +325,13 @@ class ProviderPool(Actor):
             self._breaker.state.value,
             self._strays,
         )
+        self.ctx.reply(asked, status)
 
     # --- the timer ---
+
+    @handles
+    def _rung(self, _: PoolTick, __: float) -> None:
+        self._disarm()
 
     def _arm(self, now: float) -> None:
         """Has the pool woken when something is due that no message will bring."""

@@ -19,7 +19,7 @@ from typing import Any
 import trio
 from msgspec.structs import replace
 
-from actors.addresses import LEDGER, ROUTER, pool_address, vendor_at
+from actors.addresses import LEDGER, ROUTER, pool_address
 from actors.base import Address, Context, Work
 from actors.cost_ledger import CostLedger
 from actors.domain.judges import JudgeRecord
@@ -110,6 +110,7 @@ class Engine:
             settings.provider: connect(settings, self.system.tell, self.reactor, self._texts)
             for settings in connections(config)
         }
+        self._callers = {pool_address(name): caller for name, caller in self.vendors.items()}
         self._validator = Validator(self.system.tell)
         vendors = (vendor.serve for vendor in self.vendors.values())
         services = [self._validator.serve, self._texts.serve, *vendors]
@@ -368,12 +369,10 @@ class Engine:
     # --- the system's ports ---
 
     def _start_work(self, address: Address, work: Work) -> None:
-        match work:
-            case CallVendor():
-                self.vendors[vendor_at(address)].start(address, work)
-            case Validate():
-                self._validator.start(address, work)
+        if isinstance(work, CallVendor):
+            self._callers[address].start(address, work)
+        elif isinstance(work, Validate):
+            self._validator.start(address, work)
 
     def _abort_work(self, address: Address, work_id: str) -> None:
-        vendor = self.vendors.get(vendor_at(address))
-        (self._validator if vendor is None else vendor).abort(work_id)
+        self._callers.get(address, self._validator).abort(work_id)

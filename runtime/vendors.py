@@ -12,9 +12,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal, TypeAlias
 
-import msgspec
 import trio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.base import Address, Message
 from actors.protocol import (
@@ -27,7 +27,7 @@ from actors.protocol import (
 from runtime.dialects.anthropic import AnthropicDialect
 from runtime.dialects.gemini import GeminiDialect
 from runtime.dialects.openai import OpenAIDialect
-from runtime.dialects.outcomes import sentence
+from runtime.dialects.outcomes import on_its_way, sentence
 from runtime.dialects.port import Dialect
 from runtime.reactor import Reactor
 from runtime.secret import Secret
@@ -100,11 +100,10 @@ class VendorCaller:
         except Exception as error:  # noqa: BLE001 - a dialect's bug is the pool's to fail on
             self._tell(address, self._crashed(work, error))
             return
-        log.debug("%s: asking %s", self.provider, work.order.model.id)
         self._transport.start(
             work.id,
             request,
-            partial(self._ended, address, work, watched, hash(request.body)),
+            partial(self._ended, address, on_its_way(work), watched, self._dialect.learnt),
             None if watched is None else watched.part,
         )
 
@@ -122,7 +121,7 @@ class VendorCaller:
 
     def _encode(self, work: CallVendor, watched: WatchedExchange | None) -> HttpRequest:
         settings = self._settings
-        return msgspec.structs.replace(
+        return replace(
             self._dialect.encode(work, stream=watched is not None),
             connect_timeout_s=settings.connect_timeout_s,
             first_byte_timeout_s=settings.first_byte_timeout_s,
@@ -135,42 +134,42 @@ class VendorCaller:
         address: Address,
         work: CallVendor,
         watched: WatchedExchange | None,
-        sent: int,
+        knowing: int,
         result: HttpResponse | HttpFailure,
     ) -> None:
         outcome = (
-            _undelivered(work, result)
-            if isinstance(result, HttpFailure)
-            else self._decode(work, watched, sent, result)
+            self._decode(work, watched, knowing, result)
+            if isinstance(result, HttpResponse)
+            else _undelivered(work, result)
         )
         if watched is not None:
             outcome = watched.end(outcome)
-        log.debug("%s: %s ended: %s", self.provider, work.order.model.id, _label(outcome))
         self._tell(address, outcome)
 
     def _decode(
         self,
         work: CallVendor,
         watched: WatchedExchange | None,
-        sent: int,
+        knowing: int,
         response: HttpResponse,
     ) -> CallAnswered | CallErrored | DialectCrashed:
         if watched is not None and watched.error is not None:
             return self._crashed(work, watched.error)
         try:
             outcome = self._dialect.decode(work, response)
-            if isinstance(outcome, CallErrored) and outcome.kind == "parameter":
-                return self._learnt(work, watched, sent, outcome)
-            return outcome
         except Exception as error:  # noqa: BLE001 - a dialect's bug is the pool's to fail on
             return self._crashed(work, error)
+        return outcome if isinstance(outcome, CallAnswered) else self._errored(knowing, outcome)
 
-    def _learnt(
-        self, work: CallVendor, watched: WatchedExchange | None, sent: int, outcome: CallErrored
-    ) -> CallErrored:
-        """The same order may pass now, unless it would be sent in the same words as before."""
-        if hash(self._encode(work, watched).body) == sent:
-            return msgspec.structs.replace(outcome, kind="fatal")
+    def _errored(self, knowing: int, outcome: CallErrored) -> CallErrored:
+        """An order whose parameter was refused may pass now, unless nothing has been learnt since
+        it was sent.
+        """
+        log.debug("%s: %s", self.provider, outcome.kind)
+        if outcome.kind != "parameter":
+            return outcome
+        if self._dialect.learnt == knowing:
+            return replace(outcome, kind="fatal")
         log.warning("%s: %s; left out from now on", self.provider, outcome.detail)
         return outcome
 
@@ -200,10 +199,6 @@ def _undelivered(work: CallVendor, failure: HttpFailure) -> CallErrored:
         written=failure.written,
         received_bytes=failure.received_bytes,
     )
-
-
-def _label(outcome: CallAnswered | CallErrored | DialectCrashed) -> str:
-    return outcome.kind if isinstance(outcome, CallErrored) else type(outcome).__name__
 
 
 def connect(

@@ -150,7 +150,7 @@ class Breaker:
             self._judge_probe(ending, now)
         elif self.state is _CLOSED and (ending is _ANSWERED or ending is _FAILED):
             self._recent.add(ending is _FAILED, now)
-            if trouble := self._recent.trouble():
+            if ending is _FAILED and (trouble := self._recent.trouble()):
                 self._apply(Event.TRIP)
                 self._open(now, trouble)
 

@@ -7,7 +7,6 @@ line is an ordered mapping, its deadlines a heap whose entries outlive their ord
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
@@ -25,35 +24,26 @@ class Waiting(NamedTuple):
     since: float
 
 
-class Line:
-    """Orders by ticket, in the order they came."""
+class Line(OrderedDict[str, Waiting]):
+    """Orders by ticket, in the order they came; changed by the methods below alone."""
 
     def __init__(self) -> None:
-        self._waiting: OrderedDict[str, Waiting] = OrderedDict()
+        super().__init__()
         self._deadlines: list[tuple[float, str]] = []
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def __contains__(self, ticket: str) -> bool:
-        return ticket in self._waiting
-
-    def __iter__(self) -> Iterator[Waiting]:
-        return iter(self._waiting.values())
 
     def join(self, order: Complete, now: float) -> None:
         """To the end of the line.  The ticket must not be in it."""
-        self._waiting[order.ticket] = Waiting(order, now)
+        self[order.ticket] = Waiting(order, now)
         heappush(self._deadlines, (order.deadline, order.ticket))
 
     def first(self) -> Waiting | None:
-        return next(iter(self._waiting.values())) if self._waiting else None
+        return next(iter(self.values()), None)
 
     def leave(self, ticket: str) -> Waiting:
         """Takes one out, from wherever it is.  Raises: KeyError."""
-        left = self._waiting.pop(ticket)
-        if len(self._deadlines) > 2 * len(self._waiting) + _SLACK:
-            self._deadlines = [(w.order.deadline, t) for t, w in self._waiting.items()]
+        left = self.pop(ticket)
+        if len(self._deadlines) > 2 * len(self) + _SLACK:
+            self._deadlines = [(w.order.deadline, t) for t, w in self.items()]
             heapify(self._deadlines)
         return left
 
@@ -66,13 +56,13 @@ class Line:
 
     def leave_all_of(self, asker: Address) -> list[Waiting]:
         """Takes out what this asker has in the line."""
-        tickets = [t for t, w in self._waiting.items() if w.order.reply_to == asker]
+        tickets = [t for t, w in self.items() if w.order.reply_to == asker]
         return [self.leave(ticket) for ticket in tickets]
 
     def leave_all(self) -> list[Waiting]:
         """Takes everybody out, in the order they came."""
-        everybody = list(self._waiting.values())
-        self._waiting.clear()
+        everybody = list(self.values())
+        self.clear()
         self._deadlines.clear()
         return everybody
 
@@ -80,7 +70,7 @@ class Line:
         """When the next order must leave at the latest; None in an empty line."""
         while self._deadlines:
             deadline, ticket = self._deadlines[0]
-            waiting = self._waiting.get(ticket)
+            waiting = self.get(ticket)
             if waiting is not None and waiting.order.deadline == deadline:
                 return deadline
             heappop(self._deadlines)

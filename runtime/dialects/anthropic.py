@@ -102,6 +102,10 @@ class AnthropicDialect:
     def __repr__(self) -> str:
         return f"<AnthropicDialect {self._url}>"
 
+    @property
+    def learnt(self) -> int:
+        return self._refusals.learnt + self._ladder.learnt
+
     def encode(self, call: CallVendor, *, stream: bool = False) -> HttpRequest:
         order = call.order
         upstream = order.model.upstream

@@ -131,6 +131,10 @@ class GeminiDialect:
     def __repr__(self) -> str:
         return f"<GeminiDialect {self._url}>"
 
+    @property
+    def learnt(self) -> int:
+        return self._refusals.learnt + self._ladder.learnt
+
     def encode(self, call: CallVendor, *, stream: bool = False) -> HttpRequest:
         order = call.order
         upstream = order.model.upstream

@@ -66,9 +66,10 @@ class Step(Struct, frozen=True):
 
 
 class Ladder:
-    """One per vendor."""
+    """One per vendor; `learnt` is how much it has come to know."""
 
     def __init__(self, form: Form) -> None:
+        self.learnt = 0
         self._form = form
         self._refused: set[tuple[str, Rung]] = set()
         self._schemas: dict[tuple[str, Rung, bytes], None] = {}
@@ -95,8 +96,10 @@ class Ladder:
         upstream, mode = order.model.upstream, _WORDS[rung]
         unable = says_unsupported(error) or status in _BREAKDOWNS
         if unable and not _OF_SCHEMA.search(error.message):
+            self.learnt += (upstream, rung) not in self._refused
             self._refused.add((upstream, rung))
             return f"{upstream} takes no {mode}"
+        self.learnt += (upstream, rung, order.schema) not in self._schemas
         self._schemas[upstream, rung, order.schema] = None
         if len(self._schemas) > MOST_SCHEMAS:
             del self._schemas[next(iter(self._schemas))]

@@ -11,6 +11,7 @@ not everywhere (xAI, Gemini's imitation); what `total_tokens` has beyond both is
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -24,7 +25,7 @@ from runtime.dialects.headers import COMMON_HEADERS, Headers
 from runtime.dialects.ladder import TOOL, TOOL_SAYS, Ladder, Step
 from runtime.dialects.openai_stream import Function, OpenAIDeltas, Streamed, ToolCall, folded
 from runtime.dialects.outcomes import answered, errored, failed, interrupted
-from runtime.dialects.parameters import Refusals, refused_parameter, wanted
+from runtime.dialects.parameters import Refusals, refused_parameter, wanted, without
 from runtime.dialects.sse import is_event_stream
 from runtime.secret import Secret
 from runtime.transport.port import HttpRequest, HttpResponse
@@ -114,17 +115,22 @@ class OpenAIDialect:
     def __repr__(self) -> str:
         return f"<OpenAIDialect {self._url}>"
 
+    @property
+    def learnt(self) -> int:
+        return self._refusals.learnt + self._ladder.learnt
+
     def encode(self, call: CallVendor, *, stream: bool = False) -> HttpRequest:
         order = call.order
         upstream = order.model.upstream
+        refused = self._refusals.of(upstream)
         step = self._ladder.step(order)
         body = {
             "model": upstream,
             "messages": Raw(order.messages),
-            self._token_limit(upstream): order.max_tokens,
-            **self._refusals.without(upstream, _taken(upstream, order)),
+            _token_limit(upstream, refused): order.max_tokens,
+            **_taken(order, refused),
             **(_form(step) if step is not None else {}),
-            **self._streaming(upstream, stream),
+            **_streaming(stream, refused),
         }
         return HttpRequest(
             url=self._url,
@@ -165,24 +171,10 @@ class OpenAIDialect:
         message = _Message(said.text, said.refusal or None, _calls(said))
         return _read(call, response, _Choice(message, said.finish_reason), usage)
 
-    def _streaming(self, upstream: str, stream: bool) -> dict[str, Any]:
-        """Asked for with its usage or not at all; a model that knows no streams is not told."""
-        if self._refusals.includes(upstream, "stream"):
-            return {}
-        if not stream or self._refusals.includes(upstream, "stream_options"):
-            return {"stream": False}
-        return {"stream": True, "stream_options": {"include_usage": True}}
-
     def _with_key(self, headers: Headers) -> Headers:
         if not self._key:
             return headers
         return (*headers, ("authorization", f"Bearer {self._key.reveal()}"))
-
-    def _token_limit(self, upstream: str) -> str:
-        """The name this model has for its limit; when it refuses both, the one tried last."""
-        reasons = REASONING.match(upstream) is not None
-        first, second = reversed(TOKEN_LIMITS) if reasons else TOKEN_LIMITS
-        return second if self._refusals.includes(upstream, first) else first
 
     def _refused(self, call: CallVendor, response: HttpResponse) -> CallErrored | None:
         """Learns from a 400 about a parameter, so that the same order can pass."""
@@ -208,12 +200,31 @@ class OpenAIDialect:
         return failed(call, response, "malformed", "an answer without choices", usage)
 
 
-def _taken(upstream: str, order: Complete) -> dict[str, Raw]:
-    """The parameters that this model is known by name to take."""
-    parameters = wanted(order)
-    if REASONING.match(upstream):
-        return {name: value for name, value in parameters.items() if name not in SAMPLING}
-    return parameters
+@lru_cache(maxsize=1_024)
+def _reasons(upstream: str) -> bool:
+    return REASONING.match(upstream) is not None
+
+
+def _token_limit(upstream: str, refused: frozenset[str]) -> str:
+    """The name this model has for its limit; when it refuses both, the one tried last."""
+    first, second = reversed(TOKEN_LIMITS) if _reasons(upstream) else TOKEN_LIMITS
+    return second if first in refused else first
+
+
+def _taken(order: Complete, refused: frozenset[str]) -> dict[str, Raw]:
+    """The parameters that this model is known, by name or from before, to take."""
+    if _reasons(order.model.upstream):
+        refused |= SAMPLING
+    return without(refused, wanted(order))
+
+
+def _streaming(stream: bool, refused: frozenset[str]) -> dict[str, Any]:
+    """Asked for with its usage or not at all; a model that knows no streams is not told."""
+    if "stream" in refused:
+        return {}
+    if not stream or "stream_options" in refused:
+        return {"stream": False}
+    return {"stream": True, "stream_options": {"include_usage": True}}
 
 
 def _read(

@@ -13,6 +13,13 @@ from runtime.transport.port import HttpResponse
 MAX_DETAIL = 300
 
 
+def on_its_way(call: CallVendor) -> CallVendor:
+    """What of a call its answer is read with: all but the conversation, which ten thousand waiting
+    calls need not keep.
+    """
+    return replace(call, order=replace(call.order, messages=b"", input_tokens=_sent(call)))
+
+
 def answered(
     call: CallVendor, response: HttpResponse, text: str, usage: Usage | None, truncated: bool
 ) -> CallAnswered | CallErrored:
@@ -89,8 +96,11 @@ def interrupted(
 
 def estimated_usage(call: CallVendor, text: str) -> Usage:
     """What a call used by its size, a token being some four bytes, when the vendor is silent."""
-    sent = call.order.input_tokens or len(call.order.messages) // 4 + 1
-    return Usage(input=sent, output=len(text.encode("utf-8", "replace")) // 4 + 1)
+    return Usage(input=_sent(call), output=len(text.encode("utf-8", "replace")) // 4 + 1)
+
+
+def _sent(call: CallVendor) -> int:
+    return call.order.input_tokens or len(call.order.messages) // 4 + 1
 
 
 def sentence(text: str, key: Secret | None) -> str:

@@ -47,23 +47,39 @@ def listed(stop: Raw) -> Raw:
 
 
 class Refusals:
-    """Which parameters a vendor's models turned out not to take, by the vendor's model name."""
+    """Which parameters a vendor's models turned out not to take, by the vendor's model name.
+
+    `learnt` is how many.
+    """
 
     def __init__(self) -> None:
-        self._names: dict[str, set[str]] = {}
+        self.learnt = 0
+        self._names: dict[str, frozenset[str]] = {}
 
     def learn(self, upstream: str, name: str) -> None:
-        self._names.setdefault(upstream, set()).add(name)
+        if not self.includes(upstream, name):
+            self.learnt += 1
+            self._names[upstream] = self.of(upstream) | {name}
 
     def includes(self, upstream: str, name: str) -> bool:
-        return name in self._names.get(upstream, ())
+        return name in self.of(upstream)
+
+    def of(self, upstream: str) -> frozenset[str]:
+        return self._names.get(upstream, _NOTHING)
 
     def without(self, upstream: str, parameters: dict[str, Raw]) -> dict[str, Raw]:
         """`parameters` less those that `upstream` refuses."""
-        refused = self._names.get(upstream)
-        if not refused:
-            return parameters
-        return {name: value for name, value in parameters.items() if name not in refused}
+        return without(self.of(upstream), parameters)
+
+
+_NOTHING: frozenset[str] = frozenset()
+
+
+def without(refused: frozenset[str], parameters: dict[str, Raw]) -> dict[str, Raw]:
+    """`parameters` less those that are refused."""
+    if not refused or not parameters:
+        return parameters
+    return {name: value for name, value in parameters.items() if name not in refused}
 
 
 _REFUSED_CODES = {"unsupported_parameter", "unsupported_value", "unknown_parameter"}

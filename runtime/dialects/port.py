@@ -23,7 +23,14 @@ class Deltas(Protocol):
 
 
 class Dialect(Protocol):
-    """One per vendor; remembers what that vendor's models turned out not to take."""
+    """One per vendor; remembers what that vendor's models turned out not to take.
+
+    `learnt` counts that: a call that was refused for a parameter may pass when there is more of it
+    than when the call was sent.
+    """
+
+    @property
+    def learnt(self) -> int: ...
 
     def encode(self, call: CallVendor, *, stream: bool = False) -> HttpRequest:
         """What to send for this call; with `stream` the answer is asked for as it is written,
@@ -34,4 +41,6 @@ class Dialect(Protocol):
         """What reads one answer while it comes."""
 
     def decode(self, call: CallVendor, response: HttpResponse) -> CallAnswered | CallErrored:
-        """What the vendor said.  Whatever it sent ends in one of the two; raising is a bug."""
+        """What the vendor said to a call whose conversation is not known any more.  Whatever it
+        sent ends in one of the two; raising is a bug.
+        """

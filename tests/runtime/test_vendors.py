@@ -184,6 +184,55 @@ class Wire:
         task_status.started()
 
 
+class Later(Wire):
+    """A transport that answers all of its requests when it is told to."""
+
+    def __init__(self, result: HttpResponse | HttpFailure) -> None:
+        super().__init__(result)
+        self.waiting: list[Done] = []
+
+    def start(self, id: str, request: HttpRequest, done: Done, part: Any = None) -> None:
+        self.waiting.append(done)
+
+    def answer(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for done in waiting:
+            done(self.result)
+
+
+def test_what_was_learnt_while_a_call_was_out_lets_it_pass_too() -> None:
+    """Two that went out together are refused for the same; who asks once more knew it already."""
+    error = {"message": "no seed", "code": "unsupported_parameter", "param": "seed"}
+    wire = Later(response({"error": error}, status=400))
+    told: list[Any] = []
+    dialect = OpenAIDialect("http://v")
+    caller = VendorCaller(
+        "v", dialect, wire, lambda _, message: told.append(message), VendorConnection("v")
+    )
+    for together in (2, 1):
+        for _ in range(together):
+            caller.start("pool:v", call("m", seed=4))
+        wire.answer()
+    assert [errored.kind for errored in told] == ["parameter", "parameter", "fatal"]
+
+
+def test_usage_is_estimated_from_what_was_sent() -> None:
+    """Though the conversation is not kept while its answer is waited for."""
+    told: list[Any] = []
+    said = response({"choices": [{"message": {"content": "four"}}]})
+    caller = VendorCaller(
+        "v",
+        OpenAIDialect("http://v"),
+        Wire(said),
+        lambda _, message: told.append(message),
+        VendorConnection("v"),
+    )
+    asked = call(messages=[{"role": "user", "content": "x" * 400}])
+    caller.start("pool:v", asked)
+    (answered,) = told
+    assert answered.answer.usage.input == len(asked.order.messages) // 4 + 1
+
+
 class Broken(OpenAIDialect):
     """A dialect with a bug at either end."""
 

@@ -35,7 +35,7 @@ def test_the_first_to_come_is_the_first() -> None:
     first = waiting.first()
     assert first == Waiting(order("a", 90.0), 0.0)
     waiting.leave("a")
-    assert tickets(list(waiting)) == ["b"]
+    assert list(waiting) == ["b"]
     assert "b" in waiting
     assert "a" not in waiting
     assert Line().first() is None
@@ -71,7 +71,7 @@ def test_the_next_deadline_is_the_least_of_those_that_wait(
             waiting.leave(ticket)
         elif joins:
             waiting.join(order(ticket, float(deadline)), 0.0)
-        least = min((w.order.deadline for w in waiting), default=None)
+        least = min((w.order.deadline for w in waiting.values()), default=None)
         assert waiting.next_deadline() == least
 
 
