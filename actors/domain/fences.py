@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 
 from msgspec import Struct
@@ -85,34 +85,36 @@ def _order(first: int, count: int, *, reverse: bool) -> tuple[int, ...]:
 
 
 def _digest(*parts: str) -> bytes:
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "big") + data)
-    return digest.digest()
+    told = [part.encode("utf-8", "surrogatepass") for part in parts]
+    sizes = ",".join([str(len(data)) for data in told])
+    return hashlib.sha256(b";".join([sizes.encode(), *told])).digest()
 
 
 def _labels(nonce: str, wanted: int, texts: Sequence[str]) -> tuple[str, ...]:
     """Labels that occur in no text.  They grow until there are enough, so this ends."""
     labels: list[str] = []
-    taken = "\n".join([text.upper() for text in texts])
-    for attempt in count():
+    taken = "\n".join(texts).lower()
+    for label in _drawn(nonce):
         if len(labels) == wanted:
-            return tuple(labels)
-        label = _label(_digest(nonce, str(attempt)), 3 + attempt // 64)
-        if label not in labels and not _occurs(label, taken):
+            break
+        if label not in labels and not _occurs(label.lower(), taken):
             labels.append(label)
-    raise AssertionError("count() does not end")
-
-
-def _label(draws: bytes, length: int) -> str:
-    drawn = [draws[place % len(draws)] for place in range(length)]
-    return "".join([_ALPHABETS[place % 2][draw] for place, draw in enumerate(drawn)])
+    return tuple(labels)
 
 
 def _occurs(label: str, text: str) -> bool:
     """Its digit is looked for first: digits are rare, and one character is found at once."""
     return label[1] in text and label in text
+
+
+def _drawn(nonce: str) -> Iterator[str]:
+    """Labels without end, of three characters at first; a digest is enough for several."""
+    for attempt in count():
+        draws = _digest(nonce, str(attempt))
+        length = 3 + attempt // 8
+        for start in range(0, len(draws) - length, length):
+            drawn = enumerate(draws[start : start + length])
+            yield "".join([_ALPHABETS[place % 2][draw] for place, draw in drawn])
 
 
 def _fence(tag: str, attributes: str, key: str, text: str) -> str:
