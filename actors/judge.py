@@ -12,7 +12,6 @@ from actors.base import Actor, Context, Down
 from actors.dispatch import handles
 from actors.domain import ballots
 from actors.protocol import (
-    BallotBuilt,
     BuildBallot,
     JudgeMessage,
     ReadVerdict,
@@ -41,21 +40,13 @@ class Judge(Actor):
     @handles
     def build(self, asked: BuildBallot) -> None:
         self._built += 1
-        paper = ballots.ballot(
-            asked.question,
-            asked.texts,
-            asked.seed,
-            asked.rubric,
-            turn=asked.turn,
-            reverse=asked.reverse,
-        )
-        built = BallotBuilt(asked.ticket, paper.messages, paper.schema, paper.labels, paper.order)
-        self.ctx.reply(asked, built)
+        self.ctx.reply(asked, ballots.built(asked.ballot, asked.ticket))
 
     @handles
     def read(self, asked: ReadVerdict) -> None:
+        reading = asked.reading
         try:
-            said = ballots.verdict(asked.text, asked.labels)
+            said = ballots.verdict(reading.text, reading.labels)
         except ballots.Unreadable as error:
             self._unreadable += 1
             self.ctx.reply(asked, _instead(asked, str(error)))
@@ -70,7 +61,8 @@ class Judge(Actor):
 
 def _instead(asked: ReadVerdict, problem: str) -> RepairVerdict | VerdictUnreadable:
     """One repair, by the same model; after it, nothing."""
-    if asked.repaired:
+    reading = asked.reading
+    if reading.repaired:
         return VerdictUnreadable(asked.ticket, problem)
-    again = ballots.repair(asked.messages, asked.text, asked.labels, problem)
+    again = ballots.repair(reading.messages, reading.text, reading.labels, problem)
     return RepairVerdict(asked.ticket, again, problem)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from msgspec.structs import astuple
-
 from actors.addresses import JUDGE, ROUTER
 from actors.base import Address, Command, Context
 from actors.dispatch import handles
 from actors.domain.pricing import DEFAULT_MAX_TOKENS, LEAST_TOKENS, input_bound, input_estimate
 from actors.domain.schema import is_heavy, problems
 from actors.protocol import (
+    Ballot,
     BuildBallot,
     Order,
     ReadVerdict,
@@ -18,7 +17,7 @@ from actors.protocol import (
     Validated,
 )
 from actors.strategies.actions import AskJudge, AskRouter, AskValidator
-from actors.strategies.plan import Ballot, Choose
+from actors.strategies.plan import Choose
 from actors.tally import Tally
 
 
@@ -71,8 +70,10 @@ class Questions:
     @handles
     def consult(self, asked: AskJudge) -> None:
         me, ticket, about = self._ctx.address, f"q{asked.key}", asked.about
-        question = BuildBallot if isinstance(about, Ballot) else ReadVerdict
-        self._ask(JUDGE, question(me, ticket, *astuple(about)))
+        if isinstance(about, Ballot):
+            self._ask(JUDGE, BuildBallot(me, ticket, about))
+        else:
+            self._ask(JUDGE, ReadVerdict(me, ticket, about))
 
     @handles
     def check(self, asked: AskValidator) -> None:

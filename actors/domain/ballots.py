@@ -25,6 +25,7 @@ from msgspec import Struct
 from actors.domain import prompts
 from actors.domain.fences import defused, fenced
 from actors.domain.text import clipped, tidied, values_in, visible
+from actors.protocol import Ballot, BallotBuilt
 
 Choice: TypeAlias = int | Literal["tie", "none"]
 Margin: TypeAlias = Literal["clear", "narrow"]
@@ -137,6 +138,19 @@ def ballot(
         ("user", "\n\n".join([fences.conversation, *fences.candidates, instruction])),
     )
     return Paper(messages, schema, fences.labels, fences.order)
+
+
+def built(wanted: Ballot, ticket: str = "") -> BallotBuilt:
+    """The same, as the Judge answers it."""
+    paper = ballot(
+        wanted.question,
+        wanted.texts,
+        wanted.seed,
+        wanted.rubric,
+        turn=wanted.turn,
+        reverse=wanted.reverse,
+    )
+    return BallotBuilt(ticket, paper.messages, paper.schema, paper.labels, paper.order)
 
 
 def _criteria(rubric: Sequence[str]) -> str:

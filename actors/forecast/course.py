@@ -17,9 +17,11 @@ from actors.domain.selection import Selector
 from actors.errors import Internal, PlanError
 from actors.forecast.guesses import Guess, answered, cost, latency_ms
 from actors.protocol import (
+    Ballot,
     BallotBuilt,
     Candidate,
     Order,
+    Reading,
     Refusal,
     RepairVerdict,
     Role,
@@ -40,7 +42,7 @@ from actors.strategies.actions import (
     StartCall,
     StrategyFailed,
 )
-from actors.strategies.plan import Ballot, Call, Choose, Chosen, Finish, Reading, Result
+from actors.strategies.plan import Call, Choose, Chosen, Finish, Result
 from actors.strategies.run import Run
 
 HEDGED = 2
@@ -184,15 +186,7 @@ class _Imagining:
 
     def _judged(self, about: Ballot | Reading) -> BallotBuilt | Verdict | RepairVerdict:
         if isinstance(about, Ballot):
-            paper = ballots.ballot(
-                about.question,
-                about.texts,
-                about.seed,
-                about.rubric,
-                turn=about.turn,
-                reverse=about.reverse,
-            )
-            return BallotBuilt("", paper.messages, paper.schema, paper.labels, paper.order)
+            return ballots.built(about)
         if self._guess != "most":
             return Verdict("", 0, "")
         if about.repaired:

@@ -26,9 +26,11 @@ from actors.protocol.cost_ledger import Reserve as Reserve
 from actors.protocol.cost_ledger import Reserved as Reserved
 from actors.protocol.cost_ledger import RunEnded as RunEnded
 from actors.protocol.cost_ledger import Settle as Settle
+from actors.protocol.judge import Ballot as Ballot
 from actors.protocol.judge import BallotBuilt as BallotBuilt
 from actors.protocol.judge import BuildBallot as BuildBallot
 from actors.protocol.judge import JudgeMessage as JudgeMessage
+from actors.protocol.judge import Reading as Reading
 from actors.protocol.judge import ReadVerdict as ReadVerdict
 from actors.protocol.judge import RepairVerdict as RepairVerdict
 from actors.protocol.judge import Verdict as Verdict

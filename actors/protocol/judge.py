@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from msgspec import Struct
+
 from actors.base import Command, Down, Message
 
 
-class BuildBallot(Command, frozen=True, gc=False):
-    """Put candidates before a judge: `question` is the conversation, `texts` in voters' order.
+class Ballot(Struct, frozen=True, gc=False, array_like=True):
+    """Candidates to be put before a judge, blind.
 
-    `rubric` replaces the criteria; `turn` and `reverse` as in :func:`actors.domain.ballots.ballot`.
+    `question` is the conversation, `texts` in voters' order.  `rubric` replaces the criteria;
+    `turn` and `reverse` as in :func:`actors.domain.ballots.ballot`.
     """
 
     question: bytes
@@ -19,6 +22,22 @@ class BuildBallot(Command, frozen=True, gc=False):
     rubric: tuple[str, ...] = ()
     turn: int = 0
     reverse: bool = False
+
+
+class Reading(Struct, frozen=True, gc=False, array_like=True):
+    """What a judge has said, and was asked; `repaired` when this is its second try."""
+
+    model: str
+    text: str
+    labels: tuple[str, ...]
+    messages: bytes
+    repaired: bool = False
+
+
+class BuildBallot(Command, frozen=True, gc=False):
+    """How is this put before a judge?"""
+
+    ballot: Ballot
 
 
 class BallotBuilt(Message, frozen=True, gc=False):
@@ -35,13 +54,9 @@ class BallotBuilt(Message, frozen=True, gc=False):
 
 
 class ReadVerdict(Command, frozen=True, gc=False):
-    """What did the judge say?  `repaired` when this is its second try."""
+    """What did the judge say?"""
 
-    model: str
-    text: str
-    labels: tuple[str, ...]
-    messages: bytes
-    repaired: bool = False
+    reading: Reading
 
 
 class Verdict(Message, frozen=True, gc=False):

@@ -7,8 +7,8 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from actors.errors import PlanError
-from actors.protocol import Role
-from actors.strategies.plan import Ballot, Call, Check, Choose, Finish, Note, Reading, Result
+from actors.protocol import Ballot, Reading, Role
+from actors.strategies.plan import Call, Check, Choose, Finish, Note, Result
 
 
 class StrategyFailed(Exception):

@@ -12,9 +12,19 @@ from collections.abc import Container, Iterator, Sequence
 from typing import TypeAlias, assert_never
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.protocol import BallotBuilt, RepairVerdict, Step, Validated, Verdict, VerdictUnreadable
+from actors.domain.ballots import built
+from actors.protocol import (
+    Ballot,
+    BallotBuilt,
+    RepairVerdict,
+    Step,
+    Validated,
+    Verdict,
+    VerdictUnreadable,
+)
 from actors.strategies.actions import (
     Action,
     Announce,
@@ -44,14 +54,23 @@ Told: TypeAlias = (
 )
 """What a run can be answered."""
 
+
+class BallotShown(Struct, frozen=True, tag=True, array_like=True):
+    """A :class:`~actors.protocol.BallotBuilt` on record: what it was built of is there already."""
+
+    labels: tuple[str, ...]
+    order: tuple[int, ...]
+
+
 _ENCODER = msgspec.msgpack.Encoder()
-_TOLD = msgspec.msgpack.Decoder(Told)
+_TOLD = msgspec.msgpack.Decoder(Told | BallotShown)
 _KIND = msgspec.msgpack.Decoder(UnansweredKind)
 
 
 def answer_step(number: int, key: int, told: Told) -> Step:
     """`told` was the answer to what had been started under `key`."""
-    return Step(number, "answer", key, _ENCODER.encode(told))
+    kept = BallotShown(told.labels, told.order) if isinstance(told, BallotBuilt) else told
+    return Step(number, "answer", key, _ENCODER.encode(kept))
 
 
 def expire_step(number: int, key: int, kind: UnansweredKind = "deadline") -> Step:
@@ -64,23 +83,39 @@ def give_up_step(number: int, kind: UnansweredKind) -> Step:
     return Step(number, "give_up", 0, _ENCODER.encode(kind))
 
 
-def told_by(step: Step) -> Told:
+def told_by(step: Step) -> Told | BallotShown:
     """The answer that a step of kind `answer` brought.  Raises msgspec.DecodeError."""
-    told: Told = _TOLD.decode(step.body)
+    told: Told | BallotShown = _TOLD.decode(step.body)
     return told
 
 
 def take(run: Run, step: Step) -> list[Action]:
-    """Tells `run` one step."""
+    """Tells `run` one step.  Raises msgspec.DecodeError for one that cannot be read."""
     match step.kind:
         case "answer":
-            return run.resume(step.key, told_by(step))
+            told = told_by(step)
+            if isinstance(told, BallotShown):
+                return run.resume(step.key, _built_again(told, run.asked(step.key)))
+            return run.resume(step.key, told)
         case "expire":
             return run.expire(step.key, _KIND.decode(step.body) if step.body else "deadline")
         case "give_up":
             return run.give_up(_KIND.decode(step.body))
         case _:
             assert_never(step.kind)
+
+
+def _built_again(shown: BallotShown, asked: object) -> BallotBuilt | None:
+    """The ballot that was shown; None where nobody waits for it any more.
+
+    Under other labels, or in another order, what was said of it would mean something else.
+    """
+    if not isinstance(asked, Ballot):
+        return None
+    again = built(asked)
+    if (again.labels, again.order) != (shown.labels, shown.order):
+        raise msgspec.ValidationError("the ballot is built otherwise now")
+    return again
 
 
 def carry_on(run: Run, steps: Sequence[Step]) -> list[Action]:
@@ -142,5 +177,5 @@ def _answers(steps: Sequence[Step], to: Container[int]) -> Iterator[Step]:
     return (step for step in steps if step.key in to and isinstance(_told(step), Answered))
 
 
-def _told(step: Step) -> Told | None:
+def _told(step: Step) -> Told | BallotShown | None:
     return told_by(step) if step.kind == "answer" else None

@@ -32,10 +32,12 @@ from msgspec.structs import replace
 
 from actors.domain.model import Model, Usage
 from actors.protocol import (
+    Ballot,
     BallotBuilt,
     Candidate,
     JudgeVerdict,
     Profile,
+    Reading,
     Refusal,
     RepairVerdict,
     Role,
@@ -195,30 +197,6 @@ class Round(Struct, frozen=True):
     leave_s: float = 0.0
     finish: Finish | None = None
     grace: Quorum | None = None
-
-
-class Ballot(Struct, frozen=True):
-    """Put candidates before a judge, blind.  Sent a :class:`BallotBuilt`.
-
-    The fields are those of :class:`actors.protocol.BuildBallot`.
-    """
-
-    question: bytes
-    texts: tuple[str, ...]
-    seed: int
-    rubric: tuple[str, ...] = ()
-    turn: int = 0
-    reverse: bool = False
-
-
-class Reading(Struct, frozen=True):
-    """What did the judge say?  Sent a Verdict, RepairVerdict or VerdictUnreadable."""
-
-    model: str
-    text: str
-    labels: tuple[str, ...]
-    messages: bytes
-    repaired: bool = False
 
 
 class Note(Struct, frozen=True):

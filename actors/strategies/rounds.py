@@ -10,20 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from actors.protocol import Role
+from actors.protocol import Ballot, Reading, Role
 from actors.strategies.enough import is_enough
-from actors.strategies.plan import (
-    AllIn,
-    Ballot,
-    Call,
-    Check,
-    Choose,
-    Enough,
-    Plan,
-    Quorum,
-    Reading,
-    UnansweredKind,
-)
+from actors.strategies.plan import AllIn, Call, Check, Choose, Enough, Plan, Quorum, UnansweredKind
 
 Startable: TypeAlias = Call | Choose | Ballot | Reading | Check
 

@@ -32,7 +32,7 @@ from typing import Any
 
 from actors.dispatch import handles, table
 from actors.errors import PlanError
-from actors.protocol import BallotBuilt, JudgeVerdict, RepairVerdict, Validated
+from actors.protocol import Ballot, BallotBuilt, JudgeVerdict, Reading, RepairVerdict, Validated
 from actors.strategies.actions import (
     Action,
     Announce,
@@ -50,14 +50,12 @@ from actors.strategies.actions import (
 )
 from actors.strategies.enough import answers
 from actors.strategies.plan import (
-    Ballot,
     Call,
     Check,
     Choose,
     Chosen,
     Note,
     Plan,
-    Reading,
     Result,
     Round,
     Step,
@@ -102,6 +100,10 @@ class Run:
     def outstanding(self) -> tuple[int, ...]:
         """Keys of what was started and is waited for, oldest first."""
         return tuple(self._asked)
+
+    def asked(self, key: int) -> Startable | None:
+        """What was started under `key` and is waited for."""
+        return self._asked[key].step if key in self._asked else None
 
     def begin(self) -> list[Action]:
         """Starts the plan; to be called once, first."""

@@ -11,9 +11,8 @@ from rich.text import Text
 from actors.domain import ballots
 from actors.domain.money import nano_from_usd
 from actors.domain.money import usd as in_usd
-from actors.protocol import Order
+from actors.protocol import Ballot, Order
 from actors.strategies.judging import JUDGE_TOKENS
-from actors.strategies.plan import Ballot
 from runtime.cli.ends import DONE, FAILED, CommandFailed
 from runtime.cli.plan import open_hub
 from runtime.cli.summary import heading, named

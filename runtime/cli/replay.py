@@ -16,11 +16,11 @@ from msgspec import Struct
 from rich.text import Text
 
 from actors.errors import PlanError
-from actors.protocol import Order
+from actors.protocol import Ballot, Order
 from actors.strategies import STRATEGIES, VERSIONS
 from actors.strategies.actions import Action, AskJudge, Died, Done, StrategyFailed
 from actors.strategies.journal import take
-from actors.strategies.plan import Ballot, Result
+from actors.strategies.plan import Result
 from actors.strategies.run import Run
 from runtime.cli.ends import DONE, FAILED, CommandFailed
 from runtime.cli.rejudge import rejudge

@@ -7,8 +7,10 @@ import json
 from actors.base import Down
 from actors.judge import Judge
 from actors.protocol import (
+    Ballot,
     BallotBuilt,
     BuildBallot,
+    Reading,
     ReadVerdict,
     RepairVerdict,
     Verdict,
@@ -21,7 +23,7 @@ LABELS = ("K7Q", "M3P")
 
 
 def reading(text: str, repaired: bool = False) -> ReadVerdict:
-    return ReadVerdict("run:1", "t", "gpt", text, LABELS, QUESTION, repaired)
+    return ReadVerdict("run:1", "t", Reading("gpt", text, LABELS, QUESTION, repaired))
 
 
 def saying(choice: str) -> str:
@@ -32,7 +34,7 @@ def saying(choice: str) -> str:
 def test_a_ballot_goes_to_its_asker() -> None:
     """With a label for each candidate, the order they are shown in, and the verdict's form."""
     ctx = FakeContext("judge")
-    Judge(ctx).receive(BuildBallot("run:1", "t", QUESTION, ("yes", "no"), 7))
+    Judge(ctx).receive(BuildBallot("run:1", "t", Ballot(QUESTION, ("yes", "no"), 7)))
     ((address, built),) = ctx.told
     assert address == "run:1"
     assert isinstance(built, BallotBuilt)
@@ -66,7 +68,7 @@ def test_an_unreadable_reply_is_repaired_once_and_no_more() -> None:
 def test_it_says_how_much_it_has_done() -> None:
     """And has nothing to do with the end of those who asked."""
     judge = Judge(FakeContext("judge"))
-    judge.receive(BuildBallot("run:1", "t", QUESTION, ("yes", "no"), 7))
+    judge.receive(BuildBallot("run:1", "t", Ballot(QUESTION, ("yes", "no"), 7)))
     for text in (saying("M3P"), saying("tie"), saying("none"), "hm"):
         judge.receive(reading(text))
     judge.receive(Down("run:1", "normal"))

@@ -9,10 +9,12 @@ from actors.domain.ballots import Choice
 from actors.domain.model import Model
 from actors.domain.text import json_in, visible
 from actors.protocol import (
+    Ballot,
     BallotBuilt,
     Candidate,
     JudgeVerdict,
     Order,
+    Reading,
     RepairVerdict,
     Role,
     SecondLook,
@@ -20,10 +22,8 @@ from actors.protocol import (
 )
 from actors.strategies.plan import (
     Answered,
-    Ballot,
     Call,
     Plan,
-    Reading,
     Unanswered,
     ask,
     build_ballot,

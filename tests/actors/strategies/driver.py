@@ -13,16 +13,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from msgspec import Struct
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 
 from actors.domain.model import Model, Usage
 from actors.domain.schema import NOT_JSON, problems
 from actors.domain.text import json_in
 from actors.judge import Judge
 from actors.protocol import (
+    Ballot,
     BuildBallot,
     Candidate,
     Order,
+    Reading,
     ReadVerdict,
     Refusal,
     RefusalCode,
@@ -45,14 +47,12 @@ from actors.strategies.actions import (
 )
 from actors.strategies.plan import (
     Answered,
-    Ballot,
     Call,
     Choose,
     Chosen,
     Note,
     Outcome,
     Plan,
-    Reading,
     Result,
     Unanswered,
     UnansweredKind,
@@ -237,9 +237,9 @@ class World:
     def _judge(self, about: Ballot | Reading) -> object:
         match about:
             case Ballot():
-                self.judge.receive(BuildBallot("run", "q", *astuple(about)))
+                self.judge.receive(BuildBallot("run", "q", about))
             case Reading():
-                self.judge.receive(ReadVerdict("run", "q", *astuple(about)))
+                self.judge.receive(ReadVerdict("run", "q", about))
         (reply,) = self.judge_context.take("run")
         return reply
 

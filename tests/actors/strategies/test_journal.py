@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from random import Random
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from actors.domain.ballots import built
 from actors.domain.model import Model
-from actors.protocol import Candidate, Step
+from actors.protocol import Ballot, BallotBuilt, Candidate, Step
 from actors.strategies.actions import Action, AskJudge, AskRouter, Done, Grace, OpenRound, StartCall
 from actors.strategies.journal import (
     Told,
@@ -31,6 +35,7 @@ from actors.strategies.plan import (
     Round,
     Unanswered,
     ask,
+    build_ballot,
     choose,
 )
 from actors.strategies.run import Run
@@ -192,3 +197,43 @@ def test_the_answers_of_a_round_outlive_its_failure() -> None:
     assert [step.key for step in kept] == [1, 3, 5]
     left = carry_on(Run(some_plan()), kept)
     assert [a.call for a in left if isinstance(a, StartCall)] == [call("last")]
+
+
+# --- ballots ----------------------------------------------------------------------------------
+
+BALLOT = Ballot(b'[{"role":"user","content":"Which?"}]', ("this", "that"), 7)
+
+
+def judging_plan() -> Plan[Result]:
+    shown = yield from build_ballot(BALLOT)
+    return Result("m", "judged", shown.messages.decode(), b"{}")
+
+
+def test_of_a_ballot_the_journal_keeps_what_cannot_be_built_again() -> None:
+    """The texts are there already, as the answers that they were."""
+    step = answer_step(1, 1, built(BALLOT))
+    assert len(step.body) < 40
+    (done,) = carry_on(Run(judging_plan()), [step])
+    assert isinstance(done, Done)
+    assert done.result.text == built(BALLOT).messages.decode()
+
+
+def test_a_ballot_that_was_kept_whole_is_read() -> None:
+    whole = Step(1, "answer", 1, msgspec.msgpack.encode(BallotBuilt("", b"[1]", b"{}", (), ())))
+    (done,) = carry_on(Run(judging_plan()), [whole])
+    assert isinstance(done, Done)
+    assert done.result.text == "[1]"
+
+
+def test_a_ballot_that_would_be_built_otherwise_now_is_unreadable() -> None:
+    """Its labels would stand for other candidates."""
+    paper = built(BALLOT)
+    other = replace(paper, order=paper.order[::-1])
+    with pytest.raises(msgspec.DecodeError, match="built otherwise"):
+        carry_on(Run(judging_plan()), [answer_step(1, 1, other)])
+
+
+def test_a_ballot_that_nobody_waits_for_any_more_is_passed_over() -> None:
+    run = Run(judging_plan())
+    run.begin()
+    assert take(run, answer_step(1, 9, built(BALLOT))) == []

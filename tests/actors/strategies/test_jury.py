@@ -9,8 +9,9 @@ import pytest
 
 from actors.domain.model import Model
 from actors.errors import Cancelled
+from actors.protocol import Reading
 from actors.strategies import STRATEGIES
-from actors.strategies.plan import Call, Reading, Unanswered
+from actors.strategies.plan import Call, Unanswered
 from actors.strategies.run import Run
 from tests.actors.strategies.driver import (
     Fails,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors.errors import AllModelsFailed
-from actors.protocol import BallotBuilt, Candidate, VerdictUnreadable
+from actors.protocol import Ballot, BallotBuilt, Candidate, VerdictUnreadable
 from actors.strategies.actions import (
     Action,
     Announce,
@@ -26,7 +26,6 @@ from actors.strategies.plan import (
     Agreement,
     AllIn,
     Answered,
-    Ballot,
     Call,
     Choose,
     Chosen,
