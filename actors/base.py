@@ -173,8 +173,7 @@ class Strategy(Enum):
     ONE_FOR_ALL = "all children"
 
 
-@dataclass(frozen=True)
-class ChildSpec:
+class ChildSpec(Struct, frozen=True):
     """How to start, restart and stop one child.
 
     `make` gives a fresh behaviour for each incarnation: an :class:`Actor`, or for `blocking`

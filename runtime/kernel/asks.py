@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import itertools
 from functools import partial
-from typing import TYPE_CHECKING, Any
-
-import pykka
+from typing import TYPE_CHECKING, Any, Protocol
 
 from actors.base import Address, Command, Message, Timer
 from runtime.kernel.errors import ActorStopped, AskTimeout
 
 if TYPE_CHECKING:
+    from pykka._types import OptExcInfo
+
     from runtime.kernel.system import System
 
-__all__ = ["PREFIX", "Ask", "Asks"]
+__all__ = ["PREFIX", "Ask", "Asks", "Settled"]
 
 PREFIX = "ask:"
+
+
+class Settled(Protocol):
+    """What an ask is settled with, once, on the system's thread: a future, or the like of it."""
+
+    def set(self, reply: Any, /) -> None: ...
+
+    def set_exception(self, error: OptExcInfo, /) -> None: ...
 
 
 class Ask:
@@ -28,7 +36,7 @@ class Ask:
 
     __slots__ = ("address", "future", "position", "target", "timer", "watchers")
 
-    def __init__(self, address: Address, target: Address, future: pykka.Future[Any]) -> None:
+    def __init__(self, address: Address, target: Address, future: Settled) -> None:
         self.address = address
         self.target = target
         self.future = future
@@ -59,7 +67,7 @@ class Asks:
         return self._open.get(address)
 
     def begin(
-        self, to: Address, address: Address, command: Command, at: float, future: pykka.Future[Any]
+        self, to: Address, address: Address, command: Command, at: float, future: Settled
     ) -> None:
         """Tells `command`, whose `reply_to` is `address`; the deadline is `at`."""
         system = self._system
@@ -96,5 +104,5 @@ class Asks:
         self._system.monitors.announce(ask, "normal", final=True)
 
 
-def fail(future: pykka.Future[Any], error: Exception) -> None:
+def fail(future: Settled, error: Exception) -> None:
     future.set_exception((type(error), error, None))

@@ -60,15 +60,17 @@ class Home:
 class Future(pykka.Future[T]):
     """A value that will be here, or the exception that came instead of it."""
 
+    # As they are at first, of all futures.
+    _sources: tuple[Future[Any], ...] = ()
+    _settled = False
+    _value: Any = None
+    _error: BaseException | None = None
+
     def __init__(self, home: Home | None = None) -> None:
         super().__init__()
         self.home = home
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[Future[T]], None]] = []
-        self._sources: tuple[Future[Any], ...] = ()
-        self._settled = False
-        self._value: Any = None
-        self._error: BaseException | None = None
 
     def __repr__(self) -> str:
         if not self._settled:

@@ -31,7 +31,7 @@ from actors.base import (
     Work,
 )
 from actors.events import Event
-from runtime.kernel.asks import PREFIX, Asks
+from runtime.kernel.asks import PREFIX, Asks, Settled
 from runtime.kernel.blocking import BlockingCell
 from runtime.kernel.cell import Cell
 from runtime.kernel.codec import encode
@@ -141,11 +141,21 @@ class System:
         first, with :class:`AskTimeout` after `timeout_s`.
         """
         future: Future[Any] = Future(self.home)
+        self.ask_for(future, to, make_command, timeout_s)
+        return future
+
+    def ask_for(
+        self,
+        future: Settled,
+        to: Address,
+        make_command: Callable[[Address], Command],
+        timeout_s: float,
+    ) -> None:
+        """The same for a future, or the like of it, that is there already."""
         address = self.asks.new_address()
         command = make_command(address)
         at = self.clock() + timeout_s
         self.here(partial(self.asks.begin, to, address, command, at, future))
-        return future
 
     def spawn(self, spec: ChildSpec, under: Address = REQUESTS) -> Address:
         """Starts a temporary child of the supervisor `under` and returns its address.

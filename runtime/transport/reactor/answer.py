@@ -47,7 +47,7 @@ class Answer:
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = None
         self._most = 0
         self._reset()
 
@@ -70,7 +70,8 @@ class Answer:
         self.status = 0
 
     def feed(self, data: Bytes) -> None:
-        assert self._parser is not None, "released"
+        if self._parser is None:  # not before: ten thousand may wait for their first answer
+            self._parser = httptools.HttpResponseParser(self)
         self._silent += len(data)
         try:
             self._parser.feed_data(data)
