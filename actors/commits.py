@@ -16,6 +16,7 @@ from typing import TypeGuard
 
 from actors.addresses import STORAGE
 from actors.base import Context, Message
+from actors.dispatch import handles
 from actors.domain.balance import Balance
 from actors.protocol import (
     Admit,
@@ -146,7 +147,8 @@ class Commits:
         self._recovered()
         return True
 
-    def gather_over(self) -> None:
+    @handles
+    def gather_over(self, _: GatherOver) -> None:
         self._armed = False
         self._gathering.due = True
 

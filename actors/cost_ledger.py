@@ -20,7 +20,8 @@ The arithmetic is :class:`~actors.domain.accounts.Books`; what is durable and wh
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeAlias, assert_never
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
@@ -28,6 +29,7 @@ from msgspec.structs import replace
 from actors.addresses import run_address, run_at
 from actors.base import Actor, Context, Down, Message
 from actors.commits import Commits, GatherOver, PauseOver
+from actors.dispatch import handles
 from actors.domain import entries
 from actors.domain.accounts import Books, Hold, RunAccounts, Short
 from actors.domain.balance import Balance
@@ -47,12 +49,10 @@ from actors.protocol import (
     LeaseReturned,
     LedgerMessage,
     ReconfigureLedger,
-    Record,
     Release,
     Reserve,
     RunEnded,
     Settle,
-    StepTaken,
 )
 from actors.waiting import Asked, Line, WaitOver
 
@@ -76,6 +76,7 @@ class CostLedger(Actor):
     """
 
     receives: ClassVar[Any] = _Received
+    parts: ClassVar[Mapping[str, type]] = {"_commits": Commits, "_journal": LedgerJournal}
 
     def __init__(
         self, ctx: Context, limit_nano: int | None = None, *, successor: bool = False
@@ -106,53 +107,24 @@ class CostLedger(Actor):
         self._commits.flush_all(orderly=reason in ("shutdown", "normal"))
 
     def receive(self, message: _Received) -> None:
-        match message:
-            case Admit():
-                self._admit(message)
-            case Reserve():
-                self._ask(message)
-            case Settle():
-                self._settle(message)
-            case Record(run, steps):
-                self._journal.take(run, steps)
-            case Release():
-                self._release(message)
-            case EndRun():
-                self._end_run(message)
-            case GetAccounts():
-                self._report(message)
-            case ReconfigureLedger():
-                self._reconfigure(message)
-            case Committed():
-                self._committed(message)
-            case CommitFailed():
-                self._commit_failed(message)
-            case BooksLoaded():
-                self._loaded(message)
-            case Down():
-                self._down(message)
-            case GatherOver():
-                self._commits.gather_over()
-            case PauseOver():
-                self._commits.pause_over()
-                self._serve_line()
-            case WaitOver():
-                self._wait_over(message)
-            case LookAround():
-                self._look_around()
-            case _:
-                assert_never(message)
+        super().receive(message)
         self._commits.flush()
-        self._keep_looking()
+        if not self._looking:
+            self._keep_looking()
 
     # --- money asked for ---
 
+    @handles
     def _admit(self, admit: Admit) -> None:
         """A run that is wanted is on record even if the ledger ends before it has its turn."""
         self.ctx.monitor(run_address(admit.ticket))
         if admit.order.wanted and self._commits.open:
-            self._journal.begin(admit.order, admit.steps)
+            self._journal.begin(admit.order, admit.steps, self.ctx.wall())
         self._ask(admit)
+
+    @handles
+    def _reserve(self, asked: Reserve) -> None:
+        self._ask(asked)
 
     def _ask(self, asked: Asked) -> None:
         """Answers, or lets wait; who waited for a new month comes first there."""
@@ -192,22 +164,26 @@ class CostLedger(Actor):
         bought before it can be found again.
         """
         if isinstance(asked, Admit):
-            self._journal.begin(asked.order, asked.steps)
+            self._journal.begin(asked.order, asked.steps, held.at)
         for hold in self._holds_of(asked):
             self._commits.write(entries.reserved(hold))
-        covered = not (isinstance(asked, Admit) and asked.order.wanted)
-        for balance in held.shared:
-            if amount := balance.lease_more():
-                self._commits.lease(balance, amount)
-            covered = covered and balance.is_covered
-        if isinstance(held, Hold) and not held.run.lasting:
-            covered = covered or (held.run.answered and not held.beyond_pot)
+        covered = self._lease(held.shared)
+        if isinstance(asked, Admit):
+            covered = covered and not asked.order.wanted
         elif isinstance(held, Hold):
-            covered = False  # no lease tells the next engine what its run had sent
+            covered = covered or (held.run.answered and not held.beyond_pot)
+            covered = covered and not held.run.lasting  # no lease tells of it after a restart
         if covered:
             self._answer(asked)
         else:
             self._commits.answer_after(asked)
+
+    def _lease(self, balances: Sequence[Balance]) -> bool:
+        """Whether they are covered already; what is missing is leased."""
+        for balance in balances:
+            if amount := balance.lease_more():
+                self._commits.lease(balance, amount)
+        return all(balance.is_covered for balance in balances)
 
     def _answer(self, asked: Asked) -> None:
         """Says yes, unless the hold is gone by now."""
@@ -234,16 +210,22 @@ class CostLedger(Actor):
         """A run that its accounts have refused is on record, too."""
         refused = refusal(asked.ticket, short)
         if isinstance(asked, Admit) and refused.owner != "storage":
-            self._journal.begin(asked.order, asked.steps)
+            self._journal.begin(asked.order, asked.steps, self.ctx.wall())
         self.ctx.reply(asked, refused)
 
     # --- the line ---
+
+    @handles
+    def _go_on(self, _: PauseOver) -> None:
+        self._commits.pause_over()
+        self._serve_line()
 
     def _serve_line(self) -> None:
         if len(self._line) and self._commits.open:
             self._books.turn(month_of(self.ctx.wall()))
             self._line.serve(self._try)
 
+    @handles
     def _wait_over(self, over: WaitOver) -> None:
         if (waiting := self._line.leave(over.place)) is not None:
             self._refuse(waiting.asked, waiting.short)
@@ -256,6 +238,7 @@ class CostLedger(Actor):
 
     # --- money settled ---
 
+    @handles
     def _settle(self, settle: Settle) -> None:
         call = settle.call
         cost = min(max(0, call.cost_nano), MOST_COST_NANO)
@@ -266,10 +249,10 @@ class CostLedger(Actor):
         self._overruns += cost > hold.amount
         call = call if cost == call.cost_nano else replace(call, cost_nano=cost)
         self._commits.write(entries.settled(hold, call, settle.text, self.ctx.wall()))
-        for step in settle.steps:
-            self._commits.write(StepTaken(settle.run, step))
+        self._journal.take(settle.run, settle.steps)
         self._serve_line()
 
+    @handles
     def _release(self, release: Release) -> None:
         self._send_away(release.ticket)
         if self._books.release(release.ticket) is not None:
@@ -278,6 +261,7 @@ class CostLedger(Actor):
 
     # --- the end of runs ---
 
+    @handles
     def _end_run(self, end: EndRun) -> None:
         self.ctx.demonitor(run_address(end.ticket))
         self._send_away(end.ticket, end.ticket)
@@ -287,10 +271,11 @@ class CostLedger(Actor):
         if end.order is None:
             self._journal.take(end.ticket, end.steps)
         else:
-            self._journal.begin(end.order, end.steps)
+            self._journal.begin(end.order, end.steps, self.ctx.wall())
         self._close_run(end.ticket, end.status, end.body, end.http_status, end.verdicts)
         self._commits.answer_after(end)
 
+    @handles
     def _down(self, down: Down) -> None:
         """An orchestrator has ended before its run."""
         run = run_at(down.address)
@@ -330,6 +315,7 @@ class CostLedger(Actor):
 
     # --- storage answers ---
 
+    @handles
     def _loaded(self, loaded: BooksLoaded) -> None:
         if self._commits.loaded(loaded):
             self._books.load(loaded.accounts)
@@ -338,6 +324,7 @@ class CostLedger(Actor):
                     self.ctx.monitor(run_address(run))  # told at once if nobody carries it out
             self._serve_line()
 
+    @handles
     def _committed(self, committed: Committed) -> None:
         if (batch := self._commits.committed(committed)) is None:
             return
@@ -348,6 +335,7 @@ class CostLedger(Actor):
         self._serve_line()
         self._return_leases_when_idle()
 
+    @handles
     def _commit_failed(self, failed: CommitFailed) -> None:
         for asked in self._commits.failed(failed):
             self._take_back(asked)
@@ -362,7 +350,8 @@ class CostLedger(Actor):
 
     # --- housekeeping ---
 
-    def _look_around(self) -> None:
+    @handles
+    def _look_around(self, _: LookAround) -> None:
         self._looking = False
         self._books.turn(month_of(self.ctx.wall()))
         self._books.look()
@@ -384,15 +373,16 @@ class CostLedger(Actor):
             self._commits.write(LeaseReturned(balance.owner, balance.window, amount))
 
     def _keep_looking(self) -> None:
-        idle = not self._books.runs and self._books.idle and self._commits.idle
-        if not self._looking and not idle:
+        if self._books.runs or not (self._books.idle and self._commits.idle):
             self._looking = True
             self.ctx.after(LOOK_S, LookAround())
 
+    @handles
     def _reconfigure(self, message: ReconfigureLedger) -> None:
         self._books.limit(message.limit_nano)
         self._serve_line()
 
+    @handles
     def _report(self, asked: GetAccounts) -> None:
         self._books.turn(month_of(self.ctx.wall()))
         listed = tuple(self._books.report())

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from actors.base import Context
 from actors.commits import Commits
-from actors.protocol import JudgeVerdict, Order, RunBegan, RunClosed, Step, StepTaken
+from actors.dispatch import handles
+from actors.protocol import JudgeVerdict, Order, Record, RunBegan, RunClosed, Step, StepsTaken
 
 
 class LedgerJournal:
@@ -21,17 +22,20 @@ class LedgerJournal:
         self._inherited: set[str] = set()
         self._closed_before: set[str] = set()
 
-    def begin(self, order: Order, steps: tuple[Step, ...]) -> None:
+    def begin(self, order: Order, steps: tuple[Step, ...], at: float) -> None:
         """Once is enough."""
         if order.run not in self._open:
             self._open.add(order.run)
-            self._commits.write(RunBegan(order, self._ctx.wall(), steps))
+            self._commits.write(RunBegan(order, at, steps))
+
+    @handles
+    def record(self, record: Record) -> None:
+        self.take(record.run, record.steps)
 
     def take(self, run: str, steps: tuple[Step, ...]) -> None:
         """Of a run that was never begun, or has ended, nothing is kept."""
-        if run in self._open:
-            for step in steps:
-                self._commits.write(StepTaken(run, step))
+        if steps and run in self._open:
+            self._commits.write(StepsTaken(run, steps))
 
     def close(
         self,

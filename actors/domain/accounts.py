@@ -32,7 +32,7 @@ RUN_WINDOW = "run"
 
 @dataclass(eq=False, slots=True)
 class RunAccounts:
-    """The accounts of a run: its `own`, and those it shares with other runs.
+    """The accounts of a run admitted `at`: its `own`, and those it shares with other runs.
 
     `lasting` says that its own limit must hold across restarts, because it may be carried on.
     """
@@ -44,6 +44,7 @@ class RunAccounts:
     month: str
     own: Balance
     shared: tuple[Balance, ...]
+    at: float
     pot: int = 0
     answered: bool = False
     lasting: bool = False
@@ -136,7 +137,7 @@ class Books:
         own.spent = asked.spent_nano
         shared = self._shared(order.key, order.key_limit_nano)
         run = RunAccounts(
-            *(order.run, order.mode, order.key, order.key_limit_nano, self.month, own, shared)
+            *(order.run, order.mode, order.key, order.key_limit_nano, self.month, own, shared, at)
         )
         if (short := _short(run.balances, least, blocked)) is not None:
             return short
@@ -167,14 +168,18 @@ class Books:
     ) -> Hold | Short:
         """Holds an attempt's worst case, with fewer tokens if need be."""
         self._follow_month(run)
-        least = asked.fixed_nano + output_cost(asked.least_tokens, asked.output_price)
-        short = _short(run.balances, least - run.pot, blocked)
-        if short is not None:
-            return short
-        tokens, amount = _afforded(asked, _means(run, blocked))
+        tokens, amount = asked.max_tokens, _cost(asked, asked.max_tokens)
+        if amount > run.pot:
+            least = _cost(asked, asked.least_tokens)
+            if (short := _short(run.balances, least - run.pot, blocked)) is not None:
+                return short
+            if amount > (means := _means(run, blocked)):
+                tokens = _affordable(asked, means)
+                amount = _cost(asked, tokens)
         beyond = max(0, amount - run.pot)
         run.pot -= amount - beyond
-        run.hold(beyond)
+        if beyond:
+            run.hold(beyond)
         hold = Hold(asked, run, run.shared, amount, tokens, beyond, at)
         self.holds[asked.ticket] = hold
         run.attempts[asked.ticket] = None
@@ -275,11 +280,12 @@ def _means(run: RunAccounts, blocked: Collection[Balance]) -> int:
     return run.pot + max(0, min(balance.room for balance in run.balances))
 
 
-def _afforded(asked: Reserve, means: int) -> tuple[int, int]:
-    """The tokens an attempt gets for its means, and what they cost with its input."""
-    whole = asked.fixed_nano + output_cost(asked.max_tokens, asked.output_price)
-    if whole <= means:
-        return asked.max_tokens, whole
+def _cost(asked: Reserve, tokens: int) -> int:
+    """Of an attempt whose answer has so many tokens."""
+    return asked.fixed_nano + output_cost(tokens, asked.output_price)
+
+
+def _affordable(asked: Reserve, means: int) -> int:
+    """The tokens that an attempt gets for its means."""
     fit = tokens_that_fit(means - asked.fixed_nano, asked.output_price)
-    tokens = max(asked.least_tokens, min(asked.max_tokens, fit))
-    return tokens, asked.fixed_nano + output_cost(tokens, asked.output_price)
+    return max(asked.least_tokens, min(asked.max_tokens, fit))

@@ -83,7 +83,7 @@ from actors.protocol.storage import LedgerMessage as LedgerMessage
 from actors.protocol.storage import LoadBooks as LoadBooks
 from actors.protocol.storage import RunBegan as RunBegan
 from actors.protocol.storage import RunClosed as RunClosed
-from actors.protocol.storage import StepTaken as StepTaken
+from actors.protocol.storage import StepsTaken as StepsTaken
 from actors.protocol.storage import StorageMessage as StorageMessage
 from actors.protocol.storage import Write as Write
 from actors.protocol.values import Answer as Answer

@@ -80,9 +80,11 @@ class AttemptSettled(Struct, frozen=True, gc=False, tag=True, array_like=True):
     mode: str = ""
 
 
-class StepTaken(Struct, frozen=True, gc=False, tag=True, array_like=True):
+class StepsTaken(Struct, frozen=True, gc=False, tag=True, array_like=True):
+    """Write: what a run was told; one step at least, in their order."""
+
     run: str
-    step: Step
+    steps: tuple[Step, ...]
 
 
 class RunClosed(Struct, frozen=True, gc=False, tag=True, array_like=True):
@@ -103,7 +105,7 @@ Write: TypeAlias = (
     | AttemptReserved
     | AttemptReleased
     | AttemptSettled
-    | StepTaken
+    | StepsTaken
     | RunClosed
 )
 

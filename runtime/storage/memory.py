@@ -7,10 +7,12 @@ what ended lately the engine remembers itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, assert_never
+from typing import Any, ClassVar
 
 from actors.base import Actor, Context
+from actors.dispatch import handles
 from actors.protocol import (
     Account,
     AttemptSettled,
@@ -22,7 +24,6 @@ from actors.protocol import (
     LeaseTaken,
     LoadBooks,
     StorageMessage,
-    Write,
 )
 from runtime.storage.remembered import Remembered
 
@@ -48,40 +49,20 @@ class MemoryStorage(Actor):
     def __repr__(self) -> str:
         return f"<MemoryStorage epoch {self.epoch}: {len(self.accounts)} accounts>"
 
-    def receive(self, message: StorageMessage) -> None:
-        match message:
-            case Commit():
-                self._commit(message)
-            case LoadBooks():
-                self._load(message)
-            case _:
-                assert_never(message)
-
-    def _commit(self, commit: Commit) -> None:
+    @handles
+    def commit(self, commit: Commit) -> None:
         ticket, epoch = commit.ticket, commit.epoch
         if epoch != self.epoch:
             self.ctx.reply(commit, CommitFailed(ticket, epoch, "of an older epoch"))
             return
         for write in commit.writes:
-            self._write(write)
+            self.remembered.write(write)
+            if (change := _CHANGES.get(type(write))) is not None:
+                change(self, write)
         self.ctx.reply(commit, Committed(ticket, epoch))
 
-    def _write(self, write: Write) -> None:
-        self.remembered.write(write)
-        match write:
-            case LeaseTaken(account, window, amount, limit):
-                standing = self._standing(account, window)
-                standing.leased += amount
-                standing.limit = limit
-            case LeaseReturned(account, window, amount):
-                self._standing(account, window).leased -= amount
-            case AttemptSettled(call=call, charged=charged, held_nano=held):
-                for account, window in charged:
-                    standing = self._standing(account, window)
-                    standing.spent += call.cost_nano
-                    standing.leased -= min(call.cost_nano, held)
-
-    def _load(self, load: LoadBooks) -> None:
+    @handles
+    def load(self, load: LoadBooks) -> None:
         """Leases that nobody has any more count as spent."""
         self.epoch += 1
         for standing in self.accounts.values():
@@ -93,6 +74,21 @@ class MemoryStorage(Actor):
         )
         self.ctx.reply(load, BooksLoaded(load.ticket, self.epoch, accounts))
 
+    def _lease(self, taken: LeaseTaken) -> None:
+        standing = self._standing(taken.account, taken.window)
+        standing.leased += taken.amount_nano
+        standing.limit = taken.limit_nano
+
+    def _give_back(self, returned: LeaseReturned) -> None:
+        self._standing(returned.account, returned.window).leased -= returned.amount_nano
+
+    def _settle(self, settled: AttemptSettled) -> None:
+        cost = settled.call.cost_nano
+        for account, window in settled.charged:
+            standing = self._standing(account, window)
+            standing.spent += cost
+            standing.leased -= min(cost, settled.held_nano)
+
     def _standing(self, account: str, window: str) -> Standing:
         """Makes it when need be; those of past months then go."""
         if (account, window) not in self.accounts:
@@ -103,3 +99,11 @@ class MemoryStorage(Actor):
             }
             self.accounts[account, window] = Standing()
         return self.accounts[account, window]
+
+
+_CHANGES: dict[type, Callable[[MemoryStorage, Any], None]] = {
+    LeaseTaken: MemoryStorage._lease,
+    LeaseReturned: MemoryStorage._give_back,
+    AttemptSettled: MemoryStorage._settle,
+}
+"""What changes an account, and how; other writes do not."""

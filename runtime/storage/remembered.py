@@ -7,9 +7,10 @@ ended.  The oldest runs are forgotten beyond a bound, and those that were answer
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from actors.domain.judges import JudgeRecord, judge_records
 from actors.protocol import (
@@ -21,7 +22,7 @@ from actors.protocol import (
     RunBegan,
     RunClosed,
     Step,
-    StepTaken,
+    StepsTaken,
     Write,
 )
 
@@ -68,19 +69,26 @@ class Remembered:
 
     def write(self, write: Write) -> None:
         """Keeps what concerns a run that is wanted, and how its judges did of any."""
-        if isinstance(write, RunClosed) and write.verdicts:
-            self._judge(write)
-        match write:
-            case RunBegan(order) if order.wanted:
-                self._begin(write)
-            case StepTaken(run, step) if run in self._runs:
-                self._runs[run].steps.append(step)
-            case AttemptReserved(attempt, run) if run in self._runs:
-                self._runs[run].attempts = int(attempt.rpartition(".")[2])
-            case AttemptSettled(run, call) if run in self._runs:
-                self._runs[run].records.append(call)
-            case RunClosed(run, http_status=200):
-                self._runs.pop(run, None)
+        if (keep := _KEEPERS.get(type(write))) is not None:
+            keep(self, write)
+
+    def _tell(self, taken: StepsTaken) -> None:
+        if (told := self._runs.get(taken.run)) is not None:
+            told.steps.extend(taken.steps)
+
+    def _reserve(self, reserved: AttemptReserved) -> None:
+        if (told := self._runs.get(reserved.run)) is not None:
+            told.attempts = int(reserved.attempt.rpartition(".")[2])
+
+    def _settle(self, settled: AttemptSettled) -> None:
+        if (told := self._runs.get(settled.run)) is not None:
+            told.records.append(settled.call)
+
+    def _close(self, closed: RunClosed) -> None:
+        if closed.verdicts:
+            self._judge(closed)
+        if closed.http_status == 200:
+            self._runs.pop(closed.run, None)
 
     def _judge(self, closed: RunClosed) -> None:
         self._judged[closed.run] = closed.verdicts
@@ -88,8 +96,19 @@ class Remembered:
             self._judged.popitem(last=False)
 
     def _begin(self, began: RunBegan) -> None:
+        if not began.order.wanted:
+            return
         before = self._runs.pop(began.order.run, Told(began.order, []))
         told = Told(began.order, list(began.steps), before.records, before.attempts)
         self._runs[began.order.run] = told
         while len(self._runs) > MOST_RUNS:
             self._runs.popitem(last=False)
+
+
+_KEEPERS: dict[type, Callable[[Remembered, Any], None]] = {
+    RunBegan: Remembered._begin,
+    StepsTaken: Remembered._tell,
+    AttemptReserved: Remembered._reserve,
+    AttemptSettled: Remembered._settle,
+    RunClosed: Remembered._close,
+}

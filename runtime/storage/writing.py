@@ -13,11 +13,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import chain
-from typing import Any, TypeAlias, assert_never
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec.structs import astuple
 
+from actors.dispatch import handles, table
 from actors.domain.money import day_of
 from actors.protocol import (
     AttemptReleased,
@@ -28,7 +29,7 @@ from actors.protocol import (
     RunBegan,
     RunClosed,
     Step,
-    StepTaken,
+    StepsTaken,
     Write,
 )
 
@@ -79,12 +80,16 @@ INSERT OR REPLACE INTO attempts (id, run, key, mode, role, model, provider, stat
 VALUES (?, ?, ?, ?, ?, ?, ?, 'reserved', ?, ?, ?, ?)"""
 
 SETTLED = """
-INSERT OR REPLACE INTO attempts (id, run, key, mode, role, model, provider, status, window, day,
-    reserved_at, settled_at, held_nano, cost_nano, estimated, uncertain, attempt, started_ms,
-    latency_ms, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens,
-    reasoning_tokens, truncated, clamped, error, text_hash, text)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+INSERT INTO attempts (id, run, key, mode, role, model, provider, window, day, reserved_at,
+    held_nano, status, settled_at, cost_nano, estimated, uncertain, attempt, started_ms, latency_ms,
+    input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+    truncated, clamped, error, text_hash, text)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+    ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29) ON CONFLICT DO UPDATE SET
+status = ?12, settled_at = ?13, cost_nano = ?14, estimated = ?15, uncertain = ?16, attempt = ?17,
+started_ms = ?18, latency_ms = ?19, input_tokens = ?20, cache_read_tokens = ?21,
+cache_write_tokens = ?22, output_tokens = ?23, reasoning_tokens = ?24, truncated = ?25,
+clamped = ?26, error = ?27, text_hash = ?28, text = ?29"""
 
 RELEASED = "DELETE FROM attempts WHERE id = ? AND status = 'reserved'"
 
@@ -115,7 +120,7 @@ class Rows:
         self._spent: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._leased: defaultdict[tuple[str, str], int] = defaultdict(int)
         for write in writes:
-            self._add(write)
+            _ADDERS[type(write)](self)(write)
 
     def apply(self, connection: sqlite3.Connection) -> None:
         """Writes them, within the transaction that is open."""
@@ -140,29 +145,26 @@ class Rows:
             if rows:
                 connection.executemany(sql, rows)
 
-    def _add(self, write: Write) -> None:
-        match write:
-            case LeaseTaken(account, window, amount, limit):
-                self._leased[account, window] += amount
-                self._limits[account, window] = limit
-            case LeaseReturned(account, window, amount):
-                self._leased[account, window] -= amount
-            case RunBegan():
-                self._begin(write)
-            case AttemptReserved():
-                self._reserved[write.attempt] = write
-            case AttemptReleased(attempt):
-                if self._reserved.pop(attempt, None) is None:
-                    self._released.append((attempt,))
-            case AttemptSettled():
-                self._settle(write)
-            case StepTaken(run, step):
-                self._steps[run].append(self._step(run, step))
-            case RunClosed():
-                self._close(write)
-            case _:
-                assert_never(write)
+    @handles
+    def _lease(self, taken: LeaseTaken) -> None:
+        place = (taken.account, taken.window)
+        self._leased[place] += taken.amount_nano
+        self._limits[place] = taken.limit_nano
 
+    @handles
+    def _give_back(self, returned: LeaseReturned) -> None:
+        self._leased[returned.account, returned.window] -= returned.amount_nano
+
+    @handles
+    def _reserve(self, write: AttemptReserved) -> None:
+        self._reserved[write.attempt] = write
+
+    @handles
+    def _release(self, write: AttemptReleased) -> None:
+        if self._reserved.pop(write.attempt, None) is None:
+            self._released.append((write.attempt,))
+
+    @handles
     def _settle(self, write: AttemptSettled) -> None:
         self._reserved.pop(write.call.attempt_id, None)
         self._settled.append((*_settlement(write), *self._kept(write.text)))
@@ -171,6 +173,7 @@ class Rows:
             self._spent[account] += cost
             self._leased[account] -= min(cost, write.held_nano)
 
+    @handles
     def _begin(self, began: RunBegan) -> None:
         order, at = began.order, began.at
         kept = self._kept(msgspec.msgpack.encode(order))
@@ -184,6 +187,12 @@ class Rows:
             owner, name = order.key or "", order.idempotency_key
             self._named.append((owner, name, order.body_hash, order.run, at))
 
+    @handles
+    def _tell(self, taken: StepsTaken) -> None:
+        run = taken.run
+        self._steps[run] += [self._step(run, step) for step in taken.steps]
+
+    @handles
     def _close(self, closed: RunClosed) -> None:
         run = closed.run
         end = (closed.status, closed.http_status, closed.at, *self._kept(closed.body))
@@ -206,6 +215,9 @@ class Rows:
         return (hashlib.sha256(encoded).digest(), None)
 
 
+_ADDERS = table(Rows, Write)
+
+
 def checksum(run: str, step: Step) -> bytes:
     """Of a row of the journal: a damaged one must not be mistaken for what a run was told."""
     said = msgspec.msgpack.encode((run, step.number, step.kind, step.key, step.body))
@@ -223,10 +235,9 @@ def _settlement(write: AttemptSettled) -> Row:
     key, window = _charged(write.charged)
     counts = (usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning)
     return (
-        *(call.attempt_id, write.run, key, write.mode),
-        *(call.role, call.model, call.provider, call.status),
-        *(window, day_of(write.reserved_at), write.reserved_at, write.at),
-        *(write.held_nano, call.cost_nano, call.estimated, write.uncertain),
+        *(call.attempt_id, write.run, key, write.mode, call.role, call.model, call.provider),
+        *(window, day_of(write.reserved_at), write.reserved_at, write.held_nano),
+        *(call.status, write.at, call.cost_nano, call.estimated, write.uncertain),
         *(call.attempt, call.started_ms, call.latency_ms),
         *(counts if max(counts) <= MOST_TOKENS else [min(n, MOST_TOKENS) for n in counts]),
         *(call.truncated, call.clamped, call.error),

@@ -49,13 +49,8 @@ def check_then_act(patch: Patch) -> None:
 
 def hold_a_guess(patch: Patch) -> None:
     """Half of the worst case is held, for it hardly ever comes to that."""
-    afforded = accounts._afforded
-
-    def half(*given: Any) -> tuple[int, int]:
-        tokens, amount = afforded(*given)
-        return tokens, amount // 2
-
-    patch.setattr(accounts, "_afforded", half)
+    cost = accounts._cost
+    patch.setattr(accounts, "_cost", lambda *given: cost(*given) // 2)
 
 
 def forget_the_pot(patch: Patch) -> None:

@@ -42,7 +42,7 @@ from actors.protocol import (
     Reserved,
     RunCost,
     RunEnded,
-    StepTaken,
+    StepsTaken,
     Write,
 )
 from actors.strategies.journal import told_by
@@ -196,9 +196,9 @@ class Rules:
                     self._check_cost(write)
                     if call.status in ("ok", "invalid") and not write.text:
                         answered[run] += 1
-                case StepTaken(run=run, step=step):
-                    if step.kind == "answer" and isinstance(told_by(step), Answered):
-                        answered[run] -= 1
+                case StepsTaken(run=run, steps=steps):
+                    told = [told_by(step) for step in steps if step.kind == "answer"]
+                    answered[run] -= sum(isinstance(each, Answered) for each in told)
                 case _:
                     pass
         for run, difference in answered.items():

@@ -31,7 +31,7 @@ from actors.protocol import (
     RunBegan,
     RunClosed,
     Step,
-    StepTaken,
+    StepsTaken,
     StorageMessage,
     Write,
 )
@@ -147,8 +147,9 @@ class Durable:
                 self.attempts.pop(attempt, None)
             case AttemptSettled():
                 self._settle(write)
-            case StepTaken(run, step):
-                self._step(run, step)
+            case StepsTaken(run, steps):
+                for step in steps:
+                    self._step(run, step)
             case RunClosed():
                 self._close(write)
             case _:

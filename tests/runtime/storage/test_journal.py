@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from actors.protocol import Order, RunBegan, RunClosed, Step, StepTaken
+from actors.protocol import Order, RunBegan, RunClosed, Step, StepsTaken
 from runtime.storage import journal
 from runtime.storage.journal import Damaged
 from tests.runtime.storage.books import (
@@ -41,7 +41,7 @@ def written(path: Path, *, content: bool = True) -> None:
     """One run that goes on, with a settled call and one that is open."""
     with opened(path, store_content=content) as storage:
         load(storage)
-        taken = [StepTaken("r", step) for step in STEPS]
+        taken = [StepsTaken("r", (step,)) for step in STEPS]
         commit(storage, RunBegan(order("r"), NOW), leased(100), *taken)
         commit(storage, settled("r.1", 60, 25), reserved("r.10", 40))
 
@@ -168,8 +168,8 @@ def test_a_run_that_begins_again_brings_its_journal(path: Path) -> None:
         closed = RunClosed("r", "failed", b"{}", 502, NOW)
         again = RunBegan(order("r"), NOW, STEPS[:1])
         next_step = Step(2, "answer", 9, b"new")
-        late = StepTaken("r", Step(4, "answer", 4, b"old"))
-        commit(storage, late, closed, again, StepTaken("r", next_step), epoch=2)
+        late = StepsTaken("r", (Step(4, "answer", 4, b"old"),))
+        commit(storage, late, closed, again, StepsTaken("r", (next_step,)), epoch=2)
     read = journal.load(path, "r")
     assert read is not None
     assert (read.steps, read.status) == ((STEPS[0], next_step), "running")

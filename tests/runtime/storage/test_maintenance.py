@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from actors.protocol import RunClosed, Step, StepTaken
+from actors.protocol import RunClosed, Step, StepsTaken
 from runtime.storage import reports
 from runtime.storage.audit import audit
 from runtime.storage.database import StorageError
@@ -25,7 +25,7 @@ def writes(run: str, at: float) -> tuple[Any, ...]:
         began(run),
         reserved(f"{run}.1", 100),
         settled(f"{run}.1", 100, 30),
-        StepTaken(run, Step(1, "expire", 1, b"")),
+        StepsTaken(run, (Step(1, "expire", 1, b""),)),
         RunClosed(run, "complete", b"{}", 200, at),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.protocol import AttemptReserved, Order, RunBegan, RunClosed, Step, StepTaken
+from actors.protocol import AttemptReserved, Order, RunBegan, RunClosed, Step, StepsTaken
 from runtime.storage.remembered import MOST_RUNS, Remembered
 from tests.runtime.storage.books import NOW, settled
 
@@ -16,7 +16,7 @@ def began(run: str, *, wanted: bool = True, steps: tuple[Step, ...] = ()) -> Run
 def test_a_failed_run_is_remembered_until_it_is_answered() -> None:
     """With what it was told and what it has paid, which outlives its beginning again."""
     books = Remembered()
-    for write in (began("r"), StepTaken("r", STEP), AttemptReserved("r.3", "r", 60, NOW)):
+    for write in (began("r"), StepsTaken("r", (STEP,)), AttemptReserved("r.3", "r", 60, NOW)):
         books.write(write)
     books.write(settled("r.3", 60, 25))
     books.write(RunClosed("r", "failed", b"{}", 502, NOW))
@@ -36,7 +36,7 @@ def test_of_others_nothing_is_kept() -> None:
     """Nor of too many: the oldest go."""
     books = Remembered()
     books.write(began("plain", wanted=False))
-    books.write(StepTaken("plain", STEP))
+    books.write(StepsTaken("plain", (STEP,)))
     assert books.load("plain") is None
     for number in range(MOST_RUNS + 1):
         books.write(began(f"r{number}"))

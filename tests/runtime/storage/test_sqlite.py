@@ -276,7 +276,7 @@ def test_a_database_that_cannot_be_written_fails_each_commit(path: Path) -> None
 def test_a_failure_of_its_own_gives_the_database_free(path: Path) -> None:
     """The next incarnation finds it unlocked."""
     with opened(path) as storage:
-        with pytest.raises(AssertionError):
+        with pytest.raises(KeyError):
             storage.handle([Commit("ledger", "t", 0, ("no write",))])  # type: ignore[arg-type]
         with opened(path) as again:
             assert load(again).epoch == 1
