@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -64,7 +65,6 @@ class Cell(Lifecycle, pykka.Actor):
             pykka.Actor.__init__(self)
             self.actor_inbox.post = partial(post, system, spec.address)
         self.mailbox = self.actor_inbox
-        self.mailbox.capacity = spec.capacity
 
     def __repr__(self) -> str:
         return f"<Cell {self.address}: {self.state.value}, {len(self.mailbox)} queued>"
@@ -106,7 +106,8 @@ class Cell(Lifecycle, pykka.Actor):
 
     @property
     def full(self) -> bool:
-        return self.mailbox.full
+        lane = self.mailbox.user
+        return lane is not None and len(lane) >= self.spec.capacity
 
     @property
     def position(self) -> int:
@@ -117,10 +118,11 @@ class Cell(Lifecycle, pykka.Actor):
         return len(self.mailbox)
 
     def accept(self, data: bytes) -> None:
-        if (lane := self.mailbox.user) is None:
-            self.mailbox.push(data)
+        mailbox = self.mailbox
+        if mailbox.user is None:
+            mailbox.user = deque((data,))
         else:
-            lane.append(data)
+            mailbox.user.append(data)
         if not self.queued:  # written out: once per message
             self.queued = True
             self.system.ready(self)
@@ -169,12 +171,13 @@ class Cell(Lifecycle, pykka.Actor):
                 mailbox.taken += 1
                 handle(mailbox.user.popleft(), POISONED)
             else:
-                break
+                mailbox.urgent = mailbox.user = None  # ten thousand waiting cells keep no lanes
+                self.queued = False
+                return
         if self.state is STARTING or (self.state is RUNNING and not mailbox.empty()):
             self.system.ready(self)
-            return
-        self.queued = False
-        mailbox.trim()
+        else:
+            self.queued = False
 
     def _start_behaviour(self) -> None:
         self.leaving = False

@@ -1,7 +1,7 @@
 """A cell's mailbox: two lanes of msgpack bytes.
 
 The urgent lane (an end heard of, an order to stop) is emptied before the user lane.  A mailbox
-never refuses: whether new work may enter is asked of `full` by whoever delivers it.  Lanes exist
+never refuses: whether new work may enter is asked of its cell by whoever delivers it.  Lanes exist
 only while something lies in them, since ten thousand waiting cells would pay for empty ones.
 """
 
@@ -25,10 +25,9 @@ class Mailbox:
     its command had been looked at.  `post` takes pykka's envelopes, from any thread.
     """
 
-    __slots__ = ("capacity", "post", "taken", "urgent", "user")
+    __slots__ = ("post", "taken", "urgent", "user")
 
-    def __init__(self, capacity: int = 0) -> None:
-        self.capacity = capacity
+    def __init__(self) -> None:
         self.taken = 0
         self.urgent: deque[bytes] | None = None
         self.user: deque[bytes] | None = None
@@ -41,19 +40,9 @@ class Mailbox:
         return f"<Mailbox {len(self.urgent or ())} urgent, {len(self.user or ())} user>"
 
     @property
-    def full(self) -> bool:
-        user = self.user
-        return user is not None and len(user) >= self.capacity
-
-    @property
     def position(self) -> int:
         """The place of the message that entered last, counted from the mailbox's beginning."""
         return self.taken + len(self.user or ())
-
-    def push(self, data: bytes) -> None:
-        if self.user is None:
-            self.user = deque()
-        self.user.append(data)
 
     def push_urgent(self, data: bytes, *, first: bool = False) -> None:
         if self.urgent is None:
@@ -62,13 +51,6 @@ class Mailbox:
             self.urgent.appendleft(data)
         else:
             self.urgent.append(data)
-
-    def trim(self) -> None:
-        """Gives empty lanes back."""
-        if not self.urgent:
-            self.urgent = None
-        if not self.user:
-            self.user = None
 
     def forget_incarnation(self) -> None:
         """Drops what was meant for one incarnation: ends it monitored, an order to kill it."""
