@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from math import inf
 from typing import Any, TypeAlias
 
 import trio
@@ -69,7 +70,7 @@ class Connector:
 
     async def _look_up(self, address: Address) -> list[Place]:
         async with self._looking_up:
-            until, places = self._places.get(address, (0.0, []))
+            until, places = self._places.get(address, (-inf, []))
             if until < trio.current_time():
                 found = await trio.socket.getaddrinfo(
                     address.host, address.port, type=socket.SOCK_STREAM

@@ -14,6 +14,7 @@ it, so the exchange ends as `closed`, `written`, and whoever ordered it decides.
 from __future__ import annotations
 
 import ssl
+from collections import deque
 
 import trio
 
@@ -28,6 +29,9 @@ from runtime.transport.reactor.requests import Address, Heads
 
 KEPT_PER_ORIGIN = 1_024
 
+MOST_OPENERS = 256
+"""Tasks that open connections: one for each would keep more than the connection does."""
+
 
 class ReactorTransport:
     """No task per exchange; see :class:`runtime.transport.port.Transport`.
@@ -40,6 +44,8 @@ class ReactorTransport:
         self._connector = Connector(tls)
         self._heads = Heads()
         self._exchanges: dict[str, Exchange] = {}
+        self._unconnected: deque[tuple[Exchange, float]] = deque()  # until when each may wait
+        self._openers = 0
         self._connections: set[Connection] = set()
         self._idle: dict[str, dict[Connection, None]] = {}  # by origin; the last was idle last
         self._nursery: trio.Nursery | None = None
@@ -61,7 +67,7 @@ class ReactorTransport:
         exchange = self._exchanges[id] = Exchange(id, request, head, done, part, now)
         connection = self._idle_one(head.address, now)
         if connection is None:
-            self._nursery.start_soon(self._connect, exchange)
+            self._connect_soon(exchange, self._nursery, now)
         else:
             connection.carry_out(exchange, now)
 
@@ -83,6 +89,7 @@ class ReactorTransport:
                 await trio.sleep_forever()
         finally:
             self._nursery = None
+            self._unconnected.clear()
             for connection in tuple(self._connections):
                 connection.close()
             for exchange in tuple(self._exchanges.values()):
@@ -98,11 +105,23 @@ class ReactorTransport:
             connection.close()
         return None
 
-    async def _connect(self, exchange: Exchange) -> None:
+    def _connect_soon(self, exchange: Exchange, nursery: trio.Nursery, now: float) -> None:
+        self._unconnected.append((exchange, min(exchange.end, now + exchange.connect_timeout_s)))
+        if self._openers < MOST_OPENERS:
+            self._openers += 1
+            nursery.start_soon(self._open_connections)
+
+    async def _open_connections(self) -> None:
+        try:
+            while self._unconnected:
+                await self._connect(*self._unconnected.popleft())
+        finally:
+            self._openers -= 1
+
+    async def _connect(self, exchange: Exchange, until: float) -> None:
         if exchange.is_over:
             return
         address, channel = exchange.head.address, None
-        until = min(exchange.end, trio.current_time() + exchange.connect_timeout_s)
         try:
             with trio.CancelScope(deadline=until) as exchange.scope:
                 channel = await self._connector.open(address)
@@ -140,7 +159,7 @@ class ReactorTransport:
             self.ended(exchange, exchange.failure("cancelled", STOPPED))
             return
         exchange.begin_again()
-        self._nursery.start_soon(self._connect, exchange)
+        self._connect_soon(exchange, self._nursery, trio.current_time())
 
     def idle(self, connection: Connection) -> bool:
         idle = self._idle.setdefault(connection.address.origin, {})

@@ -16,7 +16,7 @@ from runtime.transport.port import HttpRequest, HttpResponse
 from runtime.transport.reactor import ReactorTransport, connecting, transport
 from runtime.transport.reactor.channel import PlainChannel
 from runtime.transport.reactor.connecting import Connector, _first_of
-from tests.runtime.transport.exchanges import PATIENCE_S, Exchanges, request_to
+from tests.runtime.transport.exchanges import PATIENCE_S, Exchanges, request_to, serving
 from tests.runtime.transport.peers import OK, Caller, Peer, answering, met
 
 LARGE = b"x" * 8 * 2**20
@@ -281,6 +281,56 @@ async def test_opening_many_at_once_does_not_hold_the_loop(monkeypatch: pytest.M
         trio.lowlevel.remove_instrument(turns)
         assert peer.connections == sum(opened) <= 200
     assert max(opened) <= connecting.OPENING_A_TURN
+
+
+@pytest.mark.trio
+async def test_many_are_opened_by_few_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other; who is given up meanwhile has none opened."""
+    opening: list[int] = [0]
+    real = connecting._connected
+
+    async def counted(place: connecting.Place) -> socket.socket:
+        opening.append(opening[-1] + 1)
+        try:
+            return await real(place)
+        finally:
+            opening.append(opening[-1] - 1)
+
+    monkeypatch.setattr(connecting, "_connected", counted)
+    monkeypatch.setattr(transport, "MOST_OPENERS", 2)
+    ids = [str(n) for n in range(20)]
+    peer = Peer(answering(OK))
+    async with met(peer) as exchanges:
+        for id in ids:
+            exchanges.start(id, request_to(peer.url))
+        exchanges.transport.abort(ids[-1])
+        assert {(await exchanges.ended(id)).status for id in ids[:-1]} == {200}
+        assert (await exchanges.ended(ids[-1])).kind == "cancelled"
+        await exchanges.ask("one more", request_to(peer.url))
+        assert peer.connections == len(ids) - 1
+    assert max(opening) == 2
+
+
+@pytest.mark.trio
+async def test_a_turn_to_be_connected_is_waited_for_no_longer_than_a_connection(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Behind those that a silent vendor keeps: all are told at the same time."""
+
+    async def silent(place: connecting.Place) -> socket.socket:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    monkeypatch.setattr(connecting, "_connected", silent)
+    monkeypatch.setattr(transport, "MOST_OPENERS", 1)
+    reactor = Reactor()
+    async with serving(ReactorTransport(reactor), reactor) as exchanges:
+        begun = trio.current_time()
+        for id in "abc":
+            exchanges.start(id, request_to("http://127.0.0.1:9/", connect_timeout_s=3.0))
+        kinds = [(await exchanges.ended(id)).kind for id in "abc"]
+        assert kinds == ["timeout"] * 3
+        assert trio.current_time() - begun == pytest.approx(3.0)
 
 
 @pytest.mark.trio
