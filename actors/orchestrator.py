@@ -124,6 +124,10 @@ class Orchestrator(Actor):
         calls = f"{self._calls.running} calls running, {len(self._calls.tally.records)} ended"
         return f"<Orchestrator {self._order.run} {self._order.mode}: {self._phase.name}, {calls}>"
 
+    def stopped(self, _: str) -> None:
+        """Its parts know it: let go of, they and it are freed without being looked for."""
+        vars(self).clear()
+
     def receive(self, message: _Received) -> None:
         self.handlers[type(message)](self)(message)
         if self._phase is CLOSING and self._calls.idle:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections import Counter
 from typing import Any
 
 import pytest
 
+from actors.calls import Calls
 from actors.events import CallStarted, RunFailed, RunFinished
+from actors.orchestrator import Orchestrator
 from actors.protocol import Answer, CallAnswered, CallVendor, Commit, DialectCrashed, RunClosed
 from actors.strategies import STRATEGIES
 from runtime.kernel import ActorStopped
@@ -66,6 +69,18 @@ def test_a_mode_makes_its_calls_and_no_more(
         assert counted == Counter(roles)
     assert len(world.orders) == len(roles) == body["cost"]["calls"]
     assert world.held == 0
+
+
+def test_a_run_that_has_ended_is_freed_at_once() -> None:
+    """Nothing in it refers to itself, so nobody has to look for it."""
+    world = World(sensible)
+    gc.collect()
+    gc.disable()
+    try:
+        world.plan("vote")
+        assert not [left for left in gc.get_objects() if isinstance(left, Orchestrator | Calls)]
+    finally:
+        gc.enable()
 
 
 def test_the_cost_is_the_sum_of_all_calls() -> None:
