@@ -105,7 +105,8 @@ class Attempt:
         return Complete(
             reply_to,
             self.id,
-            self.model,
+            self.model.id,
+            self.model.upstream,
             call.messages,
             max_tokens,
             deadline,

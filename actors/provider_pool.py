@@ -206,7 +206,7 @@ class ProviderPool(Actor):
 
     def _send(self, order: Complete, waited_s: float, now: float) -> None:
         timeout_s = min(self._settings.timeout_s, order.deadline - now + LAST_WORD_S)
-        self._leases[order.ticket] = Lease(order.reply_to, order.model.id, waited_s, now, timeout_s)
+        self._leases[order.ticket] = Lease(order.reply_to, order.model, waited_s, now, timeout_s)
         self._breaker.sent(order.ticket)
         self._rates.take(now, _tokens(order))
         self.ctx.start(CallVendor(order.ticket, order, timeout_s))

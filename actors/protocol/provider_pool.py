@@ -7,12 +7,13 @@ from typing import ClassVar, TypeAlias
 from msgspec import Struct
 
 from actors.base import Command, Down, Message, Work
-from actors.domain.model import Model, Usage
+from actors.domain.model import Usage
 from actors.protocol.values import Answer, CallErrorKind
 
 
 class Complete(Command, frozen=True, gc=False):
-    """Make exactly one attempt at a call; `ticket` is the attempt's id.
+    """Make exactly one attempt at a call; `ticket` is the attempt's id, `upstream` what the vendor
+    calls the model.
 
     The text of a `final` one is the run's answer, for all that is known.  When one that is
     `announced` is sent its asker hears :class:`CallSent`.
@@ -20,7 +21,8 @@ class Complete(Command, frozen=True, gc=False):
 
     new_work: ClassVar[bool] = True
 
-    model: Model
+    model: str
+    upstream: str
     messages: bytes
     max_tokens: int
     deadline: float

@@ -108,7 +108,7 @@ class AnthropicDialect:
 
     def encode(self, call: CallVendor, *, stream: bool = False) -> HttpRequest:
         order = call.order
-        upstream = order.model.upstream
+        upstream = order.upstream
         system, turns = converse(order.messages)
         parameters = self._refusals.without(upstream, translated(order))
         step = self._ladder.step(order, tools="thinking" not in parameters)
@@ -183,14 +183,14 @@ class AnthropicDialect:
         name = refused_parameter(response.status, error, optional)
         if name is None:
             return None
-        self._refusals.learn(call.order.model.upstream, name)
-        return failed(call, response, "parameter", f"{call.order.model.upstream} takes no {name}")
+        self._refusals.learn(call.order.upstream, name)
+        return failed(call, response, "parameter", f"{call.order.upstream} takes no {name}")
 
 
 def translated(order: Complete) -> dict[str, Raw]:
     """The parameters in this vendor's terms, less what its models are known not to take."""
     parameters = {k: v for k, v in wanted(order).items() if k not in ONLY_OPENAI}
-    if FIXED_SAMPLING.match(order.model.upstream):
+    if FIXED_SAMPLING.match(order.upstream):
         parameters = {k: v for k, v in parameters.items() if k not in SAMPLING}
     if "temperature" in parameters:
         parameters["temperature"] = clipped(parameters["temperature"], 1)

@@ -137,7 +137,7 @@ class GeminiDialect:
 
     def encode(self, call: CallVendor, *, stream: bool = False) -> HttpRequest:
         order = call.order
-        upstream = order.model.upstream
+        upstream = order.upstream
         system, contents = converse(order.messages)
         if system and self._refusals.includes(upstream, INSTRUCTION):
             system, contents = [], instructed(system, contents)
@@ -198,8 +198,8 @@ class GeminiDialect:
         if name is None:
             return None
         for one in (name, *TOGETHER.get(name, ())):
-            self._refusals.learn(call.order.model.upstream, one)
-        return failed(call, response, "parameter", f"{call.order.model.upstream} takes no {name}")
+            self._refusals.learn(call.order.upstream, one)
+        return failed(call, response, "parameter", f"{call.order.upstream} takes no {name}")
 
 
 def versioned(base_url: str) -> str:

@@ -78,7 +78,7 @@ class Ladder:
         """The highest rung for this call, None for words; `tools` False forbids to force one."""
         if (schema := order.schema) is None:
             return None
-        upstream = order.model.upstream
+        upstream = order.upstream
         if self._open(upstream, "native", schema) and (native := fitted(schema, self._form)):
             return Step("native", native)
         if tools and self._open(upstream, "tool", schema) and (tool := as_tool(schema, self._form)):
@@ -93,7 +93,7 @@ class Ladder:
             return None
         if (rung := _rung_in(error)) is None:
             return None
-        upstream, mode = order.model.upstream, _WORDS[rung]
+        upstream, mode = order.upstream, _WORDS[rung]
         unable = says_unsupported(error) or status in _BREAKDOWNS
         if unable and not _OF_SCHEMA.search(error.message):
             self.learnt += (upstream, rung) not in self._refused

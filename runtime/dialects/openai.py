@@ -121,7 +121,7 @@ class OpenAIDialect:
 
     def encode(self, call: CallVendor, *, stream: bool = False) -> HttpRequest:
         order = call.order
-        upstream = order.model.upstream
+        upstream = order.upstream
         refused = self._refusals.of(upstream)
         step = self._ladder.step(order)
         body = {
@@ -185,8 +185,8 @@ class OpenAIDialect:
         name = refused_parameter(response.status, error, optional)
         if name is None:
             return None
-        self._refusals.learn(call.order.model.upstream, name)
-        return failed(call, response, "parameter", f"{call.order.model.upstream} takes no {name}")
+        self._refusals.learn(call.order.upstream, name)
+        return failed(call, response, "parameter", f"{call.order.upstream} takes no {name}")
 
     def _without_choices(
         self, call: CallVendor, response: HttpResponse, completion: _Completion
@@ -213,7 +213,7 @@ def _token_limit(upstream: str, refused: frozenset[str]) -> str:
 
 def _taken(order: Complete, refused: frozenset[str]) -> dict[str, Raw]:
     """The parameters that this model is known, by name or from before, to take."""
-    if _reasons(order.model.upstream):
+    if _reasons(order.upstream):
         refused |= SAMPLING
     return without(refused, wanted(order))
 

@@ -8,7 +8,7 @@ import pytest
 
 from actors.base import Down, Message, Work
 from actors.domain.breaker import SHORTEST_S, TROUBLE
-from actors.domain.model import Model, Usage
+from actors.domain.model import Usage
 from actors.protocol import (
     Answer,
     AskAfter,
@@ -32,7 +32,6 @@ from actors.protocol import (
 from actors.provider_pool import LAST_WORD_S, DialectFailure, ProviderPool
 from tests.fakes import FakeContext
 
-MODEL = Model("gpt", "openai", "gpt")
 HELLO = Answer("hello", Usage(input=3, output=2))
 
 
@@ -52,7 +51,9 @@ class Vendor:
     def order(self, ticket: str, asker: str = "run:1", **fields: Any) -> list[Message]:
         fields.setdefault("deadline", self.ctx.time + 100.0)
         fields.setdefault("announced", True)
-        order = Complete(asker, ticket, MODEL, b"[]", fields.pop("max_tokens", 100), **fields)
+        order = Complete(
+            asker, ticket, "gpt", "gpt", b"[]", fields.pop("max_tokens", 100), **fields
+        )
         self.pool.receive(order)
         return self.ctx.take(asker)
 

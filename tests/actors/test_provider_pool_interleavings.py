@@ -15,7 +15,7 @@ from hypothesis.stateful import (
 )
 
 from actors.base import Down
-from actors.domain.model import Model, Usage
+from actors.domain.model import Usage
 from actors.protocol import (
     Answer,
     CallAnswered,
@@ -35,7 +35,6 @@ from actors.protocol import (
 from actors.provider_pool import DialectFailure, ProviderPool
 from tests.fakes import FakeContext
 
-MODEL = Model("gpt", "openai", "gpt")
 ASKERS = ["run:1", "run:2", "run:3"]
 KINDS = ["transient", "timeout", "rate_limited", "fatal", "context_overflow", "malformed"]
 SETTINGS = [
@@ -116,7 +115,9 @@ class Pools(RuleBasedStateMachine):
             self.answers[ticket] = 0
             self.dead.discard(asker)
             deadline = self.ctx.time + left_s
-            self.receive(Complete(asker, ticket, MODEL, b"[]", tokens, deadline, announced=True))
+            self.receive(
+                Complete(asker, ticket, "gpt", "gpt", b"[]", tokens, deadline, announced=True)
+            )
 
     @precondition(lambda self: len(self.asker) % 5 == 2)
     @rule(times=st.integers(1, 6))

@@ -20,8 +20,8 @@ def after(**seconds: Any) -> Vendor:
     def vendor(work: CallVendor) -> Any:
         if is_ballot(work):
             return Says(verdict(work), after_s=0.0)
-        told = seconds[work.order.model.id]
-        return Says(f"{work.order.model.id} says so", after_s=told) if type(told) is float else told
+        told = seconds[work.order.model]
+        return Says(f"{work.order.model} says so", after_s=told) if type(told) is float else told
 
     return vendor
 

@@ -171,7 +171,7 @@ class World:
                 self._put(0.0, partial(self.system.tell, address, found))
 
     def _call(self, address: Address, work: CallVendor) -> None:
-        mind = self.minds[work.order.model.id]
+        mind = self.minds[work.order.model]
         self._on_wire[work.id] = address, work.order
         if mind.dead:
             dead = CallErrored(work.id, "fatal", "it is dead", written=True, http_status=403)
@@ -195,5 +195,5 @@ class World:
     def _fail(self, error: CallErrored) -> None:
         if (waiting := self._on_wire.pop(error.ticket, None)) is not None:
             address, order = waiting
-            self._ended.append(Asked(order.model.id, order.messages, None))
+            self._ended.append(Asked(order.model, order.messages, None))
             self.system.tell(address, error)

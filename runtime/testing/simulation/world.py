@@ -408,8 +408,7 @@ class Simulation:
                 self._put(self.time + 0.1, partial(self._tell, self.processes, address, found))
 
     def _call(self, address: Address, work: CallVendor) -> None:
-        model = work.order.model
-        self._rules.sent(self._system, work.id, model.id)
+        self._rules.sent(self._system, work.id, work.order.model)
         after_s, ending, fate = self._vendors.call(work)
         if fate == "overbills" and isinstance(ending, CallAnswered):
             self._rules.overbilled(work.id, ending.answer.usage)

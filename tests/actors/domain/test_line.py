@@ -8,14 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.domain.line import Line, Waiting
-from actors.domain.model import Model
 from actors.protocol import Complete
-
-MODEL = Model("m", "v", "m")
 
 
 def order(ticket: str, deadline: float = 100.0, asker: str = "run:1") -> Complete:
-    return Complete(asker, ticket, MODEL, b"[]", 10, deadline)
+    return Complete(asker, ticket, "m", "m", b"[]", 10, deadline)
 
 
 def line(*orders: Complete) -> Line:

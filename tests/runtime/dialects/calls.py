@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from actors.domain.model import Model
 from actors.protocol import CallVendor, Complete
 from runtime.transport.port import HttpRequest, HttpResponse
 
@@ -22,7 +21,8 @@ def call(
     complete = Complete(
         reply_to="run:1",
         ticket="1.1",
-        model=Model("ours", "vendor", upstream),
+        model="ours",
+        upstream=upstream,
         messages=msgspec.json.encode(QUESTION if messages is None else messages),
         max_tokens=max_tokens,
         deadline=1e9,

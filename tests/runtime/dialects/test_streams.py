@@ -338,7 +338,7 @@ def test_a_model_that_takes_no_streams_is_asked_without(format: Format, name: st
     sent = body(asked.encode(CALL, stream=True))
     assert sent.get("stream") in (None, False)
     assert "stream_options" not in sent
-    other = replace(CALL, order=replace(CALL.order, model=call("n").order.model))
+    other = replace(CALL, order=replace(CALL.order, upstream="n"))
     assert body(asked.encode(other, stream=True))["stream"] is True
 
 
