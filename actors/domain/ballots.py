@@ -77,7 +77,7 @@ or "narrow", then "choice", which is one of these labels, "tie" or "none".\
 """
 
 
-class Paper(Struct, frozen=True):
+class Paper(Struct, frozen=True, gc=False):
     """A ballot: `labels[i]` is candidate i's, `order` the candidates as they are shown."""
 
     messages: bytes

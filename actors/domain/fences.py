@@ -25,7 +25,7 @@ _LOOKS_LIKE_FENCE = re.compile(r"<(?=\s*/?\s*(?:candidate|conversation)\b)", re.
 _KEY_LENGTH = 16
 
 
-class Fences(Struct, frozen=True):
+class Fences(Struct, frozen=True, gc=False):
     """A conversation and candidate answers to it, fenced.
 
     `labels[i]` is candidate i's; `order` the candidates as they are shown, `candidates` their

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from actors.domain.model import Usage
 from actors.domain.money import usd
@@ -28,7 +29,7 @@ def result_body(
         "reasons": list(reasons),
         "cost": _cost(cost, calls),
         "usage": _tokens(sum((call.usage for call in calls), Usage())),
-        "calls": [call_entry(call) for call in calls],
+        "calls": [_entry(call) for call in calls],
     }
     if order.request_id is not None:
         body["request_id"] = order.request_id
@@ -50,29 +51,55 @@ def error_body(
     elif calls:
         body["cost"] = _cost(cost, calls)
     if calls:
-        body["calls"] = [call_entry(call) for call in calls]
+        body["calls"] = [_entry(call) for call in calls]
     if partial is not None:
         body["partial"] = partial
     return msgspec.json.encode(body)
 
 
-def call_entry(call: CallRecord) -> dict[str, Any]:
+class CallEntry(Struct, frozen=True, gc=False):
     """One attempt, as `calls` lists it."""
-    return {
-        "role": call.role,
-        "model": call.model,
-        "provider": call.provider,
-        "status": call.status,
-        "attempt": call.attempt,
-        "started_ms": round(call.started_ms, 3),
-        "latency_ms": round(call.latency_ms, 3),
-        **_tokens(call.usage),
-        "cost_usd": usd(call.cost_nano),
-        "estimated": call.estimated,
-        "clamped": call.clamped,
-        "truncated": call.truncated,
-        "error": call.error,
-    }
+
+    role: str
+    model: str
+    provider: str
+    status: str
+    attempt: int
+    started_ms: float
+    latency_ms: float
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost_usd: float
+    estimated: bool
+    clamped: bool
+    truncated: bool
+    error: str | None
+
+
+def _entry(call: CallRecord) -> CallEntry:
+    usage = call.usage
+    return CallEntry(
+        call.role,
+        call.model,
+        call.provider,
+        call.status,
+        call.attempt,
+        round(call.started_ms, 3),
+        round(call.latency_ms, 3),
+        usage.input,
+        usage.cache_read,
+        usage.cache_write,
+        usage.output,
+        usage.reasoning,
+        usd(call.cost_nano),
+        call.estimated,
+        call.clamped,
+        call.truncated,
+        call.error,
+    )
 
 
 def _cost(cost: RunCost, calls: Sequence[CallRecord]) -> dict[str, Any]:

@@ -15,47 +15,47 @@ class StrategyFailed(Exception):
     """A plan raised what is no PlanError, or yielded what is no step: a defect of ours."""
 
 
-class StartCall(Struct, frozen=True):
+class StartCall(Struct, frozen=True, gc=False):
     """Make this call, then `resume(key, outcome)`."""
 
     key: int
     call: Call
 
 
-class AskRouter(Struct, frozen=True):
+class AskRouter(Struct, frozen=True, gc=False):
     """Ask the Router, then `resume(key, chosen)`."""
 
     key: int
     choose: Choose
 
 
-class AskJudge(Struct, frozen=True):
+class AskJudge(Struct, frozen=True, gc=False):
     """Ask the Judge, then `resume(key, its reply)`."""
 
     key: int
     about: Ballot | Reading
 
 
-class AskValidator(Struct, frozen=True):
+class AskValidator(Struct, frozen=True, gc=False):
     """Have this checked, then `resume(key, validated)`."""
 
     key: int
     check: Check
 
 
-class Announce(Struct, frozen=True):
+class Announce(Struct, frozen=True, gc=False):
     """Tell the run's watchers; nothing is waited for."""
 
     note: Note
 
 
-class CancelCall(Struct, frozen=True):
+class CancelCall(Struct, frozen=True, gc=False):
     """The call started under `key` is not needed any more."""
 
     key: int
 
 
-class OpenRound(Struct, frozen=True):
+class OpenRound(Struct, frozen=True, gc=False):
     """A round begins with so many branches; the calls it starts with follow in the same list.
 
     `depth` is 0 for rounds of the run's own plan.  `leave_s` and `finish` as in
@@ -69,13 +69,13 @@ class OpenRound(Struct, frozen=True):
     depth: int = 0
 
 
-class Grace(Struct, frozen=True):
+class Grace(Struct, frozen=True, gc=False):
     """Most of a round have answered: `expire(key, "late")` once it has been open twice as long."""
 
     key: int
 
 
-class CloseRound(Struct, frozen=True):
+class CloseRound(Struct, frozen=True, gc=False):
     """A round has ended; `role` is what its first call was for, None when it had no call."""
 
     key: int
@@ -85,7 +85,7 @@ class CloseRound(Struct, frozen=True):
     depth: int = 0
 
 
-class Done(Struct, frozen=True):
+class Done(Struct, frozen=True, gc=False):
     result: Result
 
 

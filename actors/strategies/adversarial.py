@@ -32,7 +32,7 @@ VERSION = "1"
 ROUNDS = 1
 
 
-class Exchange(Struct, frozen=True):
+class Exchange(Struct, frozen=True, gc=False):
     """One critique of a plan, and what became of it; None is what was not reached."""
 
     critic: Answered

@@ -21,7 +21,7 @@ OLD, NEW = 0, 1
 """The two answers' places, as the judge's reason names them."""
 
 
-class Comparison(Struct, frozen=True):
+class Comparison(Struct, frozen=True, gc=False):
     """What came of comparing a new answer with the best so far; the rest as in a Judgement."""
 
     replaced: bool

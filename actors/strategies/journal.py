@@ -55,7 +55,7 @@ Told: TypeAlias = (
 """What a run can be answered."""
 
 
-class BallotShown(Struct, frozen=True, tag=True, array_like=True):
+class BallotShown(Struct, frozen=True, gc=False, tag=True, array_like=True):
     """A :class:`~actors.protocol.BallotBuilt` on record: what it was built of is there already."""
 
     labels: tuple[str, ...]

@@ -26,7 +26,7 @@ BALLOT_BYTES = 4096
 _SEEDS = 2**31
 
 
-class Panel(Struct, frozen=True):
+class Panel(Struct, frozen=True, gc=False):
     """One call per voter, in the voters' order, and all models that may vote, best first.
 
     `absent` are voters named by the user that may not answer: place, model, why.  The voters'

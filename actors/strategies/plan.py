@@ -49,21 +49,21 @@ from actors.protocol import (
 T = TypeVar("T")
 
 
-class AllIn(Struct, frozen=True):
+class AllIn(Struct, frozen=True, gc=False):
     """Enough is when every branch has ended."""
 
 
-class FirstAnswer(Struct, frozen=True):
+class FirstAnswer(Struct, frozen=True, gc=False):
     """Enough is the first branch that answers."""
 
 
-class Quorum(Struct, frozen=True):
+class Quorum(Struct, frozen=True, gc=False):
     """Enough is `k` branches that answer."""
 
     k: int
 
 
-class Agreement(Struct, frozen=True):
+class Agreement(Struct, frozen=True, gc=False):
     """Enough is `k` branches whose answers are equal once normalised."""
 
     k: int
@@ -72,7 +72,7 @@ class Agreement(Struct, frozen=True):
 Enough: TypeAlias = AllIn | FirstAnswer | Quorum | Agreement
 
 
-class Call(Struct, frozen=True):
+class Call(Struct, frozen=True, gc=False):
     """One answer wanted from a model, whoever of the candidates gives it: best first, the others
     in their order when it fails.
 
@@ -101,7 +101,7 @@ class Call(Struct, frozen=True):
         return tuple([c for c in (*self.candidates, *others) if c.model.id == model][:1])
 
 
-class Answered(Struct, frozen=True, tag=True, array_like=True):
+class Answered(Struct, frozen=True, gc=False, tag=True, array_like=True):
     """A model's text, hidden reasoning included; `problems` is empty when it meets the schema.
 
     `explicit` when the model was asked for by name; `usage` is what the vendor counted.
@@ -121,7 +121,7 @@ answers, and none that can be used.
 """
 
 
-class Unanswered(Struct, frozen=True, tag=True, array_like=True):
+class Unanswered(Struct, frozen=True, gc=False, tag=True, array_like=True):
     """Nobody answered.  `failures` lists each model that was tried, with what went wrong.
 
     `partial` is a text that was paid for and cannot be used.  `overloaded` when nobody was asked,
@@ -141,7 +141,7 @@ class Unanswered(Struct, frozen=True, tag=True, array_like=True):
 Outcome: TypeAlias = Answered | Unanswered
 
 
-class Choose(Struct, frozen=True):
+class Choose(Struct, frozen=True, gc=False):
     """Which models may take `role`, best first by `profile`?
 
     `messages` is what will be sent, or the like of it: its size decides whose context it fits.
@@ -161,7 +161,7 @@ class Choose(Struct, frozen=True):
     also: Choose | None = None
 
 
-class Chosen(Struct, frozen=True, tag=True, array_like=True):
+class Chosen(Struct, frozen=True, gc=False, tag=True, array_like=True):
     """Answer to :class:`Choose`; `ranked` may be empty, and `refused` then says why.
 
     With `stopped` nobody was asked: the run, or the round around it, has been given up.
@@ -173,7 +173,7 @@ class Chosen(Struct, frozen=True, tag=True, array_like=True):
     also: Chosen | None = None
 
 
-class Finish(Struct, frozen=True):
+class Finish(Struct, frozen=True, gc=False):
     """The cheapest way to bring a run to its end after its first round: money is kept for it.
 
     `input_tokens` bounds what the last call will be sent besides the round's answers, each of
@@ -199,7 +199,7 @@ class Round(Struct, frozen=True):
     grace: Quorum | None = None
 
 
-class Note(Struct, frozen=True):
+class Note(Struct, frozen=True, gc=False):
     """Watchers are told who judged what."""
 
     judge: str | None
@@ -208,7 +208,7 @@ class Note(Struct, frozen=True):
     reason: str
 
 
-class Check(Struct, frozen=True):
+class Check(Struct, frozen=True, gc=False):
     """Does `instance` meet `schema`?  Both are JSON.  What calls answer is checked anyway."""
 
     schema: bytes
@@ -219,7 +219,7 @@ Step: TypeAlias = Choose | Round | Ballot | Reading | Check | Note | JudgeVerdic
 Plan: TypeAlias = Generator[Step, Any, T]
 
 
-class Result(Struct, frozen=True):
+class Result(Struct, frozen=True, gc=False):
     """What a run comes to.
 
     `response` is the mode's shape, as JSON; `text` the returned answer, valid against the schema

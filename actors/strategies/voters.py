@@ -18,7 +18,7 @@ from actors.strategies.plan import Answered, Call, Outcome, Plan, Quorum, Unansw
 LATE = "cancelled: most had answered, and as long again had passed"
 
 
-class Seat(Struct, frozen=True):
+class Seat(Struct, frozen=True, gc=False):
     """One place on the panel: whose it was, and what came of asking."""
 
     model: str
@@ -42,7 +42,7 @@ class Seat(Struct, frozen=True):
         return isinstance(self.outcome, Unanswered) and self.outcome.kind == "late"
 
 
-class Heard(Struct, frozen=True):
+class Heard(Struct, frozen=True, gc=False):
     """What the panel said: its seats at the end, whoever failed on the way, and the answers, in
     the voters' order; and who did not have to be asked.
     """
@@ -71,6 +71,8 @@ class Heard(Struct, frozen=True):
     @property
     def codes(self) -> tuple[str, ...]:
         """What is unusual about it."""
+        if not self.failed:
+            return ()
         failed = ("voters_failed",) if not all(seat.is_late for seat in self.failed) else ()
         late = ("voters_late",) if any(seat.is_late for seat in self.failed) else ()
         return (*failed, *late, *(kind for kind in self.kinds if kind in ("budget", "deadline")))

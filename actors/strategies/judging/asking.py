@@ -34,7 +34,7 @@ from actors.strategies.plan import (
 JUDGE_TOKENS = 4096
 
 
-class Case(Struct, frozen=True):
+class Case(Struct, frozen=True, gc=False):
     """What is to be judged."""
 
     order: Order
@@ -47,14 +47,14 @@ class Case(Struct, frozen=True):
         return Ballot(order.messages, texts, order.seed, order.rubric, turn, reverse)
 
 
-class Shown(Struct, frozen=True):
+class Shown(Struct, frozen=True, gc=False):
     """What judge number `turn` is shown."""
 
     turn: int
     built: BallotBuilt
 
 
-class Read(Struct, frozen=True):
+class Read(Struct, frozen=True, gc=False):
     """A readable verdict and the model that gave it.
 
     `again` is what it said to a second look, `lacking` why it said nothing that can be read.

@@ -16,7 +16,7 @@ from actors.strategies.judging.asking import Case, Read
 from actors.strategies.plan import Answered, Unanswered
 
 
-class Judgement(Struct, frozen=True):
+class Judgement(Struct, frozen=True, gc=False):
     """The chosen answer, an index; `judge` is the model whose verdict it is, if it is one's.
 
     `details` is what the response says besides, where more was ordered than one look by one judge.
@@ -45,9 +45,10 @@ def decide(case: Case, said: Sequence[Read | Unanswered], voters: Sequence[str])
 
 def _of_most(case: Case, read: Sequence[Read]) -> Judgement:
     """The choice of more than half of those heard, or the rule in its place."""
-    choice, times = Counter(one.choice for one in read).most_common(1)[0]
+    choices = [one.choice for one in read]
+    choice = max(choices, key=choices.count)
+    first, times = read[choices.index(choice)], choices.count(choice)
     details, agreed = _details(case, read, times), 2 * times > len(read)
-    first = next(one for one in read if one.choice == choice)
     reason = first.reason if len(read) == 1 else f"{times} of {len(read)} judges: {first.reason}"
     if agreed and choice != "tie" and choice != "none":
         return Judgement(choice, first.judge.id, True, reason, details=details)
@@ -93,14 +94,14 @@ def _lacking(case: Case, said: Sequence[Read | Unanswered]) -> Iterator[str]:
     """Codes for the verdicts that were ordered and are not there, each once; raises Cancelled."""
     read = [one for one in said if isinstance(one, Read)]
     unlooked = [one.lacking for one in read if one.lacking is not None]
-    unread = [one for one in said if isinstance(one, Unanswered)]
     if len(read) < case.order.judges:
         yield "judges_missing"
     if unlooked:
         yield "second_look_failed"
-    so_far = "\n\n".join(answered.text for answered in case.answers)
-    causes = {shortfall(outcome, so_far) for outcome in (*unread, *unlooked)}
-    yield from sorted(causes - {"stage_failed"})
+    if lacking := [*(one for one in said if isinstance(one, Unanswered)), *unlooked]:
+        so_far = "\n\n".join(answered.text for answered in case.answers)
+        causes = {shortfall(outcome, so_far) for outcome in lacking}
+        yield from sorted(causes - {"stage_failed"})
 
 
 def _details(case: Case, read: Sequence[Read], agreeing: int) -> dict[str, Any]:

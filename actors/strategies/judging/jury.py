@@ -50,11 +50,14 @@ def kept_for_judging(
     One model votes at least, and whoever was named as a voter.
     """
     likely = {c.model.id for c in judging[:1]}
-    voters = [c.model.id for c in voting if c.model.id in named or c.model.id not in likely]
-    may_judge = {c.model.id for c in judging}
-    short = order.judges - 1 - len(may_judge - likely - {*voters})
-    last = [id for id in voters[1:] if id in may_judge and id not in named][-short:]
-    return frozenset(likely.difference(named).union(last if short > 0 else ()))
+    kept = likely.difference(named)
+    if order.judges > 1:
+        voters = [c.model.id for c in voting if c.model.id in named or c.model.id not in likely]
+        may_judge = {c.model.id for c in judging}
+        short = order.judges - 1 - len(may_judge - likely - {*voters})
+        last = [id for id in voters[1:] if id in may_judge and id not in named][-short:]
+        kept.update(last if short > 0 else ())
+    return frozenset(kept)
 
 
 # --- asking -----------------------------------------------------------------------------------
@@ -64,15 +67,15 @@ def consulted(case: Case, voters: Sequence[str]) -> Plan[tuple[Read | Unanswered
     """Asks models that did not vote, then, if none of them lives, those that did."""
     order, answers = case.order, case.answers
     shown = Shown(0, (yield from build_ballot(case.ballot())))
-    wanted = replace(
+    outside = replace(
         judges(order, shown.built.messages),
-        avoid=tuple(dict.fromkeys(answered.model.id for answered in answers)),
-        avoid_families=tuple(dict.fromkeys(answered.model.family for answered in answers)),
+        exclude=tuple([model for model in voters if model != order.review]),
+        avoid=tuple(dict.fromkeys([answered.model.id for answered in answers])),
+        avoid_families=tuple(dict.fromkeys([answered.model.family for answered in answers])),
     )
-    outside = tuple(model for model in voters if model != order.review)
-    said = yield from _asked(case, shown, replace(wanted, exclude=outside))
+    said = yield from _asked(case, shown, outside)
     if all(isinstance(one, Unanswered) and one.kind == "failed" for one in said):
-        said = yield from _asked(case, shown, wanted)
+        said = yield from _asked(case, shown, replace(outside, exclude=()))
     return said
 
 
