@@ -103,7 +103,7 @@ class CostLedger(Actor):
         self._commits.load()
 
     def stopped(self, reason: str) -> None:
-        self._return_leases()
+        self._return_leases(at_last=True)
         self._commits.flush_all(orderly=reason in ("shutdown", "normal"))
 
     def receive(self, message: _Received) -> None:
@@ -364,12 +364,14 @@ class CostLedger(Actor):
         self._serve_line()
 
     def _return_leases_when_idle(self) -> None:
-        """At once, so that a process that just ends leaves nothing leased."""
+        """At once, so that a process that makes one run and just ends leaves nothing leased; what
+        was used lately stays until somebody looks around, for the next run.
+        """
         if not self._books.runs:
             self._return_leases()
 
-    def _return_leases(self) -> None:
-        for balance, amount in self._books.spare_leases():
+    def _return_leases(self, *, at_last: bool = False) -> None:
+        for balance, amount in self._books.spare_leases(at_last=at_last):
             self._commits.write(LeaseReturned(balance.owner, balance.window, amount))
 
     def _keep_looking(self) -> None:

@@ -201,13 +201,10 @@ class Books:
 
     # --- leases ---
 
-    def spare_leases(self) -> Iterator[tuple[Balance, int]]:
-        """Takes back what the leases have too much: all that is not held when nothing runs, and
-        at other times what exceeds recent use.
-        """
+    def spare_leases(self, *, at_last: bool = False) -> Iterator[tuple[Balance, int]]:
+        """Takes back what of the leases is not held and exceeds recent use; `at_last` that too."""
         for balance in list(self._months.values()):
-            keep = balance.recent if self.runs else 0
-            if amount := balance.give_back(keep):
+            if amount := balance.give_back(0 if at_last else balance.recent):
                 yield balance, amount
 
     def look(self) -> None:

@@ -145,6 +145,43 @@ def test_calls_within_the_pot_wait_for_nothing() -> None:
     assert desk.figures() == (0, 300)
 
 
+def test_runs_that_follow_each_other_share_their_leases() -> None:
+    """What was used lately stays leased when a run has ended, and goes back when none follows."""
+    desk = Desk(1_000)
+    desk.wait(1.0)
+    for run in ("first", "next"):
+        admitted(desk, run, 50)
+        desk.reserve(f"{run}.1", 50)
+        desk.settle(f"{run}.1", 40)
+        desk.wait(1.0)
+        desk.end(run)
+        desk.store_all()
+    assert desk.stored() == (80, 40)
+    assert [type(answer) for answer in desk.admit("at once", 40)] == [Admitted]
+    desk.end("at once")
+    desk.store_all()
+    for _ in range(2):
+        desk.wait(1.0)
+        desk.store_all()
+    assert desk.stored() == (80, 0)
+
+
+def test_a_ledger_that_ends_leaves_nothing_leased() -> None:
+    """Whatever was used lately."""
+    desk = Desk(1_000)
+    admitted(desk, "a", 50)
+    desk.reserve("a.1", 50)
+    desk.settle("a.1", 40)
+    desk.wait(1.0)
+    desk.end("a")
+    desk.store_all()
+    assert desk.stored() == (40, 10)
+    desk.ledger.stopped("shutdown")
+    desk._collect()
+    desk.store_all()
+    assert desk.stored() == (40, 0)
+
+
 def test_calls_beyond_the_pot_wait_for_their_lease() -> None:
     """Each promise is covered by a committed lease, or not yet made."""
     desk = Desk(1000)
