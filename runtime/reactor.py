@@ -206,22 +206,26 @@ class Reactor:
         """An interrupt from the keyboard is the host program's, not some socket's failure."""
         with trio.CancelScope() as self._alarm:
             self._alarm_at = inf
-            until = self._clock() + WORK_S
+            due, until = AT_ONCE, self._clock() + WORK_S
             while True:
                 served = self._turn(epoll, until)
-                due = turn()
-                if not served and due > AT_ONCE:
-                    self._wake_at(min(due, self._next_timer()))
-                    self._waiting = True
-                    try:
-                        await trio.lowlevel.wait_readable(epoll.fileno())
-                    finally:
-                        self._waiting = False
-                elif served < EVENTS_A_TURN and due > AT_ONCE and self._clock() < until:
-                    continue
-                else:
+                if served or due == AT_ONCE:
+                    due = turn()
+                    if served < EVENTS_A_TURN and due > AT_ONCE and self._clock() < until:
+                        continue
                     await trio.lowlevel.checkpoint()
+                    due = AT_ONCE  # whoever had a turn meanwhile may have told something
+                else:
+                    self._wake_at(min(due, self._next_timer()))
+                    await self._readable(epoll)
                 until = self._clock() + WORK_S
+
+    async def _readable(self, epoll: select.epoll) -> None:
+        self._waiting = True
+        try:
+            await trio.lowlevel.wait_readable(epoll.fileno())
+        finally:
+            self._waiting = False
 
     def _next_timer(self) -> float:
         due = self._timers.next()

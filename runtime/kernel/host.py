@@ -55,6 +55,8 @@ class Host:
         self._services = services
         self._loop = Parking() if loop is None else loop
         self._thread: threading.Thread | None = None
+        self._due: float | None = None
+        self._due_at = inf
         self._dispatching = trio.CancelScope(shield=True)
         self._claimed = False
         self._nursery: trio.Nursery | None = None
@@ -224,10 +226,16 @@ class Host:
                 if system.run_ready():
                     return AT_ONCE
             if not system.ended:
-                due = system.next_timer()
-                return inf if due is None else trio.current_time() + due - system.clock()
+                return self._next_turn(system.next_timer())
         except Exception as error:
             logger.exception("the dispatcher failed")
             self._end_by(error)
         self._ended.set()
         return inf
+
+    def _next_turn(self, due: float | None) -> float:
+        """When a timer is due by trio's clock: the same each time, so that no alarm is set anew."""
+        if due != self._due:
+            self._due = due
+            self._due_at = inf if due is None else trio.current_time() + due - self.system.clock()
+        return self._due_at
