@@ -29,7 +29,7 @@ class Stage(Enum):
     CHECKING = auto()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Wanted:
     """A call, with the candidates still to be tried and what became of the others.
 
@@ -52,7 +52,7 @@ class Wanted:
     waiting: Timer | None = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Attempt:
     """One order to one pool.  `wanted` is None once its call is cancelled, or answered by another
     one: one that `hedges` is made besides the first.

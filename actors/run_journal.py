@@ -1,10 +1,14 @@
 """One run's part of the journal: its steps, numbered, each on record with the money that follows.
 
 What a run is told costs nothing by itself: it waits here until a settlement, or the run's end,
-takes it to the ledger, in one message and one transaction with what it led to.
+takes it to the ledger, in one message and one transaction with what it led to.  Only then is it
+written out: as what the run knows anyway it takes no room until then.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
 
 from actors.protocol import Step
 from actors.strategies.journal import Told, answer_step, expire_step, give_up_step
@@ -19,23 +23,23 @@ class RunJournal:
 
     def __init__(self, before: tuple[Step, ...]) -> None:
         self._before = before
-        self._waiting: list[Step] = []
+        self._waiting: list[Callable[[], Step]] = []
         self._count = len(before)
         self.is_open = False
 
     def answered(self, key: int, told: Told) -> None:
-        self._waiting.append(answer_step(self._next(), key, told))
+        self._waiting.append(partial(answer_step, self._next(), key, told))
 
     def expired(self, key: int, kind: UnansweredKind) -> None:
-        self._waiting.append(expire_step(self._next(), key, kind))
+        self._waiting.append(partial(expire_step, self._next(), key, kind))
 
     def given_up(self, kind: UnansweredKind) -> None:
-        self._waiting.append(give_up_step(self._next(), kind))
+        self._waiting.append(partial(give_up_step, self._next(), kind))
 
     @property
     def waiting(self) -> tuple[Step, ...]:
         """What is not on record yet."""
-        return tuple(self._waiting)
+        return tuple([step() for step in self._waiting])
 
     def take(self) -> tuple[Step, ...]:
         """The same, for whoever has it recorded now."""
@@ -46,7 +50,7 @@ class RunJournal:
     @property
     def unopened(self) -> tuple[Step, ...]:
         """All steps of a run that was never admitted."""
-        return (*self._before, *self._waiting)
+        return (*self._before, *self.waiting)
 
     def _next(self) -> int:
         self._count += 1
