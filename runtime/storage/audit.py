@@ -24,7 +24,6 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from actors.protocol import Step
 from actors.strategies.journal import told_by
 from actors.strategies.plan import Answered
 from runtime.storage.database import (
@@ -36,7 +35,7 @@ from runtime.storage.database import (
     connect,
     explained,
 )
-from runtime.storage.writing import checksum
+from runtime.storage.steps import StepsRow, Unreadable, steps_in
 
 MOST_TOLD = 20
 """Findings of one rule that are told one by one."""
@@ -66,8 +65,8 @@ SELECT id FROM runs WHERE wanted AND EXISTS (
 """Runs that may have failed once and been begun again."""
 
 STEPS = """
-SELECT run, number, kind, steps.key, steps.body, steps.body_hash, checksum, runs.id FROM steps
-LEFT JOIN runs ON runs.id = steps.run ORDER BY run, number"""
+SELECT run, runs.id, steps.body_hash, number, kind, steps.key, length, steps.body, checksum
+FROM steps LEFT JOIN runs ON runs.id = steps.run ORDER BY run, number"""
 
 BODILESS = """
 SELECT id FROM runs WHERE status <> 'running' AND body IS NULL AND body_hash IS NULL ORDER BY id"""
@@ -164,27 +163,22 @@ def _journals(connection: sqlite3.Connection) -> Iterator[Violation]:
     answered: defaultdict[str, Counter[str]] = defaultdict(Counter)
     unread: set[str] = set()
     last = ("", 0)
-    for run, number, kind, key, body, body_hash, written, known in connection.execute(STEPS):
-        problems = list(_place(run, number, known, last))
-        last = (run, number)
+    for run, known, body_hash, *columns in connection.execute(STEPS):
+        row = StepsRow(*columns)
+        problems = list(_place(run, row.number, known, last))
+        last = (run, row.number + row.length - 1)
         try:
-            if body is None and body_hash is not None:
+            if row.body is None and body_hash is not None:
                 unread.add(run)
-            elif (
-                model := _answerer(run, Step(number, kind, key, body or b""), written)
-            ) is not None:
-                answered[run][model] += 1
-        except _Unreadable as error:
+            else:
+                answered[run].update(_answerers(run, row))
+        except Unreadable as error:
             problems.append(str(error))
             unread.add(run)
         for problem in problems:
-            yield Violation("journal", f"{run} step {number}", problem, UNREPLAYABLE)
+            yield Violation("journal", f"{run} {row}", problem, UNREPLAYABLE)
     begun_again = {run for (run,) in connection.execute(BEGUN_AGAIN)}
     yield from _unmatched(answered, _paid(connection), unread, begun_again)
-
-
-class _Unreadable(Exception):
-    """A step that is not what it was when it was written."""
 
 
 def _place(run: str, number: int, known: str | None, last: tuple[str, int]) -> Iterator[str]:
@@ -195,17 +189,14 @@ def _place(run: str, number: int, known: str | None, last: tuple[str, int]) -> I
         yield f"step {expected} is missing"
 
 
-def _answerer(run: str, step: Step, written: bytes) -> str | None:
-    """The model whose answer this step brought, if it brought one."""
-    if checksum(run, step) != written:
-        raise _Unreadable("its checksum does not fit")
-    if step.kind != "answer":
-        return None
+def _answerers(run: str, row: StepsRow) -> list[str]:
+    """The models whose answers these steps brought."""
+    steps = [step for step in steps_in(run, row) if step.kind == "answer"]
     try:
-        told = told_by(step)
+        told = map(told_by, steps)
+        return [each.model.id for each in told if isinstance(each, Answered)]
     except msgspec.DecodeError as error:
-        raise _Unreadable(f"it cannot be read: {error}") from error
-    return told.model.id if isinstance(told, Answered) else None
+        raise Unreadable(f"it cannot be read: {error}") from error
 
 
 def _unmatched(
@@ -250,5 +241,6 @@ def _engine_runs(path: Path) -> bool:
 
 
 def _counted(connection: sqlite3.Connection) -> dict[str, int]:
-    tables = ("accounts", "runs", "steps", "attempts")
-    return {t: connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in tables}
+    tables = {t: f"SELECT count(*) FROM {t}" for t in ("accounts", "runs", "attempts")}
+    tables["steps"] = "SELECT coalesce(sum(length), 0) FROM steps"
+    return {table: connection.execute(sql).fetchone()[0] for table, sql in tables.items()}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from msgspec import Struct
 from actors.domain.model import Usage
 from actors.protocol import CallRecord, Order, Step
 from runtime.storage.database import StorageError, connect
-from runtime.storage.writing import checksum
+from runtime.storage.steps import COLUMNS, StepsRow, Unreadable, steps_in
 
 _ORDER = msgspec.msgpack.Decoder(Order)
 
@@ -134,19 +133,20 @@ def _order(run: str, encoded: bytes) -> Order:
 def _steps(connection: sqlite3.Connection, run: str) -> Iterator[Step]:
     """In order, each as it was written and none missing."""
     rows = connection.execute(
-        """SELECT number, kind, key, body, body_hash, checksum FROM steps WHERE run = ?
-           ORDER BY number""",
-        (run,),
+        f"SELECT body_hash, {COLUMNS} FROM steps WHERE run = ? ORDER BY number", (run,)
     )
-    for expected, (number, kind, key, body, body_hash, said) in zip(count(1), rows, strict=False):
-        if number != expected:
+    expected = 1
+    for body_hash, *columns in rows:
+        row = StepsRow(*columns)
+        if row.number != expected:
             raise Damaged(run, f"step {expected} is missing")
         if body_hash is not None:
-            raise Damaged(run, f"the content of step {number} was not kept")
-        step = Step(number, kind, key, body or b"")
-        if checksum(run, step) != said:
-            raise Damaged(run, f"the checksum of step {number} does not fit")
-        yield step
+            raise Damaged(run, f"the content of {row} was not kept")
+        try:
+            yield from steps_in(run, row)
+        except Unreadable as error:
+            raise Damaged(run, str(error)) from error
+        expected += row.length
 
 
 def _attempts(connection: sqlite3.Connection, run: str) -> Iterator[tuple[int, CallRecord | None]]:

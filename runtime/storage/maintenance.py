@@ -23,6 +23,7 @@ AT_ONCE = 500
 
 OLD = "status <> 'running' AND coalesce(ended_at, started_at) < ?1"
 WORDY = "(text IS NOT NULL OR text_hash IS NOT NULL)"
+STEPS = "SELECT coalesce(sum(length), 0) FROM steps"
 OF_RUNS = "run IN (SELECT value FROM json_each(?1))"
 
 
@@ -84,7 +85,7 @@ def backup(path: Path, to: Path) -> int:
 def _counted(connection: sqlite3.Connection, before: float) -> Pruned:
     (runs,) = connection.execute(f"SELECT count(*) FROM runs WHERE {OLD}", (before,)).fetchone()
     old = f"run IN (SELECT id FROM runs WHERE {OLD})"
-    (steps,) = connection.execute(f"SELECT count(*) FROM steps WHERE {old}", (before,)).fetchone()
+    (steps,) = connection.execute(f"{STEPS} WHERE {old}", (before,)).fetchone()
     (texts,) = connection.execute(
         f"SELECT count(*) FROM attempts WHERE {WORDY} AND {old}", (before,)
     ).fetchone()
@@ -105,7 +106,8 @@ def _remove(connection: sqlite3.Connection, ids: list[str]) -> Pruned:
             f" WHERE {WORDY} AND id > ?1 || '.' AND id < ?1 || '/'",
             [(run,) for run in ids],
         ).rowcount
-        steps = connection.execute(f"DELETE FROM steps WHERE {OF_RUNS}", runs).rowcount
+        (steps,) = connection.execute(f"{STEPS} WHERE {OF_RUNS}", runs).fetchone()
+        connection.execute(f"DELETE FROM steps WHERE {OF_RUNS}", runs)
         connection.execute(f"DELETE FROM idempotency WHERE {OF_RUNS}", runs)
         gone = connection.execute(
             "DELETE FROM runs WHERE id IN (SELECT value FROM json_each(?1))", runs

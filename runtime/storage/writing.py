@@ -12,7 +12,6 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
-from itertools import chain
 from typing import Any, TypeAlias
 
 import msgspec
@@ -32,6 +31,7 @@ from actors.protocol import (
     StepsTaken,
     Write,
 )
+from runtime.storage.steps import row_of
 
 Row: TypeAlias = tuple[Any, ...]
 MOST_TOKENS = 2**53
@@ -61,8 +61,8 @@ ON CONFLICT DO UPDATE SET body_hash = ?3, run = ?4, at = ?5"""
 FORGOTTEN = "DELETE FROM steps WHERE run = ?"
 
 STEP = """
-INSERT INTO steps (run, number, kind, key, body_hash, body, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO NOTHING"""
+INSERT INTO steps (run, number, kind, key, length, body_hash, body, checksum)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
 
 CLOSED = """
 INSERT INTO runs (id, mode, started_at, status, http_status, ended_at, body_hash, body)
@@ -110,7 +110,7 @@ class Rows:
         self._whole: list[Row] = []
         self._named: list[Row] = []
         self._forgotten: list[Row] = []
-        self._steps: defaultdict[str, list[Row]] = defaultdict(list)
+        self._steps: defaultdict[str, list[Step]] = defaultdict(list)
         self._closed: dict[str, Row] = {}
         self._verdicts: list[Row] = []
         self._reserved: dict[str, AttemptReserved] = {}
@@ -130,7 +130,7 @@ class Rows:
             (BEGAN, list(self._began.values())),
             (NAMED, self._named),
             (FORGOTTEN, self._forgotten),
-            (STEP, list(chain.from_iterable(self._steps.values()))),
+            (STEP, [self._told(run, steps) for run, steps in self._steps.items() if steps]),
             (CLOSED, list(self._closed.values())),
             (VERDICT, self._verdicts),
             (RESERVED, [_reservation(write) for write in self._reserved.values()]),
@@ -179,7 +179,7 @@ class Rows:
         kept = self._kept(msgspec.msgpack.encode(order))
         who = (order.run, order.key, order.mode, order.request_id)
         self._began[order.run] = (*who, at, order.wanted, order.strategy, *kept)
-        self._steps[order.run] = [self._step(order.run, step) for step in began.steps]
+        self._steps[order.run] = list(began.steps)
         self._closed.pop(order.run, None)
         if order.wanted:
             self._forgotten.append((order.run,))
@@ -189,8 +189,7 @@ class Rows:
 
     @handles
     def _tell(self, taken: StepsTaken) -> None:
-        run = taken.run
-        self._steps[run] += [self._step(run, step) for step in taken.steps]
+        self._steps[taken.run] += taken.steps
 
     @handles
     def _close(self, closed: RunClosed) -> None:
@@ -203,11 +202,11 @@ class Rows:
         for number, verdict in enumerate(closed.verdicts, 1):
             self._verdicts.append((run, number, closed.at, *astuple(verdict)))
 
-    def _step(self, run: str, step: Step) -> Row:
-        kept = self._kept(step.body)
-        return (run, step.number, step.kind, step.key, *kept, checksum(run, step))
+    def _told(self, run: str, steps: list[Step]) -> Row:
+        number, kind, key, length, body, checksum = row_of(run, steps)
+        return (run, number, kind, key, length, *self._kept(body), checksum)
 
-    def _kept(self, content: bytes | str) -> Row:
+    def _kept(self, content: bytes | str | None) -> Row:
         """Its hash or itself, whichever may be kept; of nothing, nothing."""
         if not content or self._content:
             return (None, content or None)
@@ -216,12 +215,6 @@ class Rows:
 
 
 _ADDERS = table(Rows, Write)
-
-
-def checksum(run: str, step: Step) -> bytes:
-    """Of a row of the journal: a damaged one must not be mistaken for what a run was told."""
-    said = msgspec.msgpack.encode((run, step.number, step.kind, step.key, step.body))
-    return hashlib.blake2b(said, digest_size=16).digest()
 
 
 def _reservation(write: AttemptReserved) -> Row:

@@ -18,6 +18,8 @@ from runtime.cli import main
 from runtime.cli.ends import CommandFailed
 from runtime.cli.rejudge import ask
 from runtime.config import load
+from runtime.storage import journal
+from runtime.storage.steps import row_of
 
 CONFIG = """
 [server]
@@ -197,7 +199,6 @@ EDITED = "UPDATE runs SET body = CAST(replace(CAST(body AS TEXT), '{}', '{}') AS
             "response.selected: recorded 1, replayed 0",
         ),
         (EDITED.format("vote-orch", "x-orch"), 'routing_reason: recorded "x-orchestration"'),
-        ("DELETE FROM steps WHERE number > 4", "the journal ends while"),
     ],
 )
 def test_what_leads_elsewhere_is_told(
@@ -209,13 +210,31 @@ def test_what_leads_elsewhere_is_told(
     assert words in ran.out
 
 
+def test_a_journal_that_ends_before_its_run_is_told(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = the_vote(database)
+    known = journal.load(database, run)
+    assert known is not None
+    number, *_, body, checksum = row_of(run, known.steps[:4])
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("DELETE FROM steps WHERE run = ? AND number > 1", (run,))
+        connection.execute(
+            "UPDATE steps SET length = 4, body = ?, checksum = ? WHERE run = ? AND number = ?",
+            (body, checksum, run, number),
+        )
+    ran = Ran(capsys, "replay", run)
+    assert ran.status == 1
+    assert "the journal ends while" in ran.out
+
+
 @pytest.mark.parametrize(
     ("sql", "words"),
     [
         ("UPDATE runs SET \"order\" = NULL, order_hash = x'00'", "its content was not kept"),
         ("UPDATE runs SET status = 'running'", "is under way"),
         ("DELETE FROM steps", "ended before its first call"),
-        ("UPDATE steps SET key = key + 1 WHERE number = 3", "the checksum of step 3 does not fit"),
+        ("UPDATE steps SET key = key + 1", "does not fit"),
     ],
 )
 def test_what_cannot_be_replayed_is_refused(

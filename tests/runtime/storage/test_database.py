@@ -62,7 +62,10 @@ def test_a_journal_of_an_older_schema_is_kept(
         with closing(connect(path)) as connection, connection:
             connection.executemany("INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
     with closing(connect(path)) as connection:
-        assert sorted(connection.execute("SELECT * FROM steps")) == sorted(rows)
+        kept = (
+            "SELECT run, number, kind, key, body_hash, body, checksum FROM steps WHERE length = 1"
+        )
+        assert sorted(connection.execute(kept)) == sorted(rows)
 
 
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:

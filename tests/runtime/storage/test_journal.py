@@ -41,9 +41,9 @@ def written(path: Path, *, content: bool = True) -> None:
     """One run that goes on, with a settled call and one that is open."""
     with opened(path, store_content=content) as storage:
         load(storage)
-        taken = [StepsTaken("r", (step,)) for step in STEPS]
-        commit(storage, RunBegan(order("r"), NOW), leased(100), *taken)
-        commit(storage, settled("r.1", 60, 25), reserved("r.10", 40))
+        began = RunBegan(order("r"), NOW)
+        commit(storage, began, leased(100), *(StepsTaken("r", (step,)) for step in STEPS[:2]))
+        commit(storage, settled("r.1", 60, 25), StepsTaken("r", STEPS[2:]), reserved("r.10", 40))
 
 
 def spoiled(path: Path, sql: str) -> None:
@@ -81,8 +81,9 @@ def test_without_content_only_money_is_left(path: Path) -> None:
     ("sql", "what"),
     [
         ("UPDATE steps SET body = x'00' WHERE number = 3", "the checksum of step 3 does not fit"),
-        ("UPDATE steps SET key = 9 WHERE number = 1", "the checksum of step 1 does not fit"),
-        ("DELETE FROM steps WHERE number = 2", "step 2 is missing"),
+        ("UPDATE steps SET key = 9 WHERE number = 1", "the checksum of steps 1 to 2 does not fit"),
+        ("UPDATE steps SET length = 3 WHERE number = 1", "2 steps are told where steps 1 to 3"),
+        ("DELETE FROM steps WHERE number = 1", "step 1 is missing"),
         ("UPDATE runs SET \"order\" = x'c1'", "its order cannot be read"),
     ],
 )
