@@ -1,7 +1,8 @@
 """Work that blocks, in a thread of its own: a database driver, for one.
 
-A blocking cell is told things and supervised like any other.  Its thread takes everything that
-has arrived as one batch, has the behaviour handle that once, and hands all replies to the system
+A blocking cell is told things and supervised like any other.  In its turn it passes on what it was
+told: a thread woken sooner finds the interpreter taken.  The thread takes everything that has
+arrived as one batch, has the behaviour handle that once, and hands all replies to the system
 with one wake-up.  The inbox outlives a restart; the batch that crashed does not, and its askers
 hear of the end.
 
@@ -164,7 +165,12 @@ class BlockingCell(Lifecycle, pykka.ThreadingActor):
         return self.inbox.accepted - self.inbox.taken
 
     def accept(self, data: bytes) -> None:
-        self.inbox.push(data)
+        if self.inbox.push(data):
+            self.system.ready(self)
+
+    def turn(self) -> None:
+        """Wakes the thread once for all that came, after those who were ready before."""
+        self.inbox.pass_on()
 
     def order_stop(self) -> None:
         if self._shift is None:
@@ -177,7 +183,7 @@ class BlockingCell(Lifecycle, pykka.ThreadingActor):
         if self._shift is None:
             self.end("normal")
         else:
-            self.inbox.push(STOP)
+            self.accept(STOP)
 
     def order_kill(self) -> None:
         if self._shift is not None:
@@ -212,7 +218,7 @@ class BlockingCell(Lifecycle, pykka.ThreadingActor):
             return
         self._then = then
         self._suspended = None
-        self.inbox.push(STOP)
+        self.accept(STOP)
         self._be_patient()
 
     def _release(self) -> None:

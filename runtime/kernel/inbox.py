@@ -37,23 +37,31 @@ class Shift:
 class Inbox:
     """Encoded messages from the system to the thread; pykka's `ActorInbox` besides.
 
-    `taken` is written by the thread, `accepted` by the system.
+    `taken` is written by the thread, `accepted` by the system; what was pushed and not passed on
+    is the system's own.
     """
 
-    __slots__ = ("_arrived", "_queue", "accepted", "post", "taken")
+    __slots__ = ("_arrived", "_pushed", "_queue", "accepted", "post", "taken")
 
     def __init__(self) -> None:
+        self._pushed: list[bytes] = []
         self._queue: deque[bytes] = deque()
         self._arrived = threading.Condition()
         self.post: Callable[[Envelope[Any]], None] | None = None
         self.accepted = 0
         self.taken = 0
 
-    def push(self, data: bytes) -> None:
+    def push(self, data: bytes) -> bool:
+        """Keeps it for `pass_on`; whether that has still to be arranged."""
         self.accepted += 1
+        self._pushed.append(data)
+        return len(self._pushed) == 1
+
+    def pass_on(self) -> None:
         with self._arrived:
-            self._queue.append(data)
+            self._queue += self._pushed
             self._arrived.notify()
+        self._pushed.clear()
 
     def nudge(self) -> None:
         """Has waiting threads look at their shifts again."""
@@ -80,8 +88,9 @@ class Inbox:
     def leftovers(self) -> list[bytes]:
         """Takes out what nobody will handle; orders are no messages."""
         with self._arrived:
-            left = [data for data in self._queue if data is not STOP]
+            left = [data for data in (*self._queue, *self._pushed) if data is not STOP]
             self._queue.clear()
+        self._pushed.clear()
         return left
 
     # --- pykka's ActorInbox ---

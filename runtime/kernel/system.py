@@ -109,7 +109,7 @@ class System:
         self.failure: SystemFailed | None = None
         self._handover = Handover(wake)
         self._timers = Timers()
-        self._ready: deque[Cell] = deque()
+        self._ready: deque[Cell | BlockingCell] = deque()
         self._idle = False
         self._root: Supervisor | None = None
         self._closing = False
@@ -295,7 +295,7 @@ class System:
         else:
             cell.accept(encode(message))
 
-    def ready(self, cell: Cell) -> None:
+    def ready(self, cell: Cell | BlockingCell) -> None:
         """Queues `cell` for a turn."""
         self._ready.append(cell)
         if self._idle:

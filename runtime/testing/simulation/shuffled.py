@@ -41,7 +41,7 @@ class ShuffledSystem(System):
         cells = self.cells.items()
         return [address for address, cell in cells if cell.position != self.accepted[address]]
 
-    def ready(self, cell: Cell) -> None:
+    def ready(self, cell: Cell | BlockingCell) -> None:
         super().ready(cell)
         if len(self._ready) > 1 and self._shuffled():
             self._ready.rotate(1)

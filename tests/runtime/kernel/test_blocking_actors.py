@@ -64,6 +64,27 @@ def hold(rig: Rig, kind: type[Command] = Mute) -> Future[Any]:
     return future
 
 
+def test_what_it_is_told_before_its_turn_is_one_batch(rig: Rig) -> None:
+    """The thread is woken once for all of it."""
+    started(rig)
+    rig.log.clear()
+    futures = [rig.ask("store") for _ in range(10)]
+    rig.until(lambda: all(future.done() for future in futures))
+    assert rig.log.of("store") == ["batch of 10"]
+
+
+def test_what_was_not_passed_on_ends_with_the_cell(rig: Rig) -> None:
+    """As a dead letter; its asker is told."""
+    started(rig)
+    rig.system.kill("store")
+    asked = rig.ask("store", Job)
+    rig.system.tell("store", Say("never heard"))
+    rig.system.stop("store")
+    assert isinstance(error_of(asked), ActorStopped)
+    rig.run()
+    assert rig.system.dead_letters.counts["stopped"] == 2
+
+
 def test_a_batch_is_answered_together(rig: Rig) -> None:
     """What arrived while the thread was busy is one batch, and its replies are one wake-up."""
     started(rig)
