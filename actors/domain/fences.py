@@ -15,10 +15,9 @@ from itertools import count
 
 from msgspec import Struct
 
-_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
-_DIGITS = "23456789"
 _ALPHABETS = tuple(
-    [alphabet[draw % len(alphabet)] for draw in range(256)] for alphabet in (_LETTERS, _DIGITS)
+    bytes([alphabet[draw % len(alphabet)] for draw in range(256)])
+    for alphabet in (b"BCDFGHJKLMNPQRSTVWXZ", b"23456789")
 )
 """What a byte that is drawn stands for, in an even and in an odd place."""
 _LOOKS_LIKE_FENCE = re.compile(r"<(?=\s*/?\s*(?:candidate|conversation)\b)", re.IGNORECASE)
@@ -86,8 +85,10 @@ def _order(first: int, count: int, *, reverse: bool) -> tuple[int, ...]:
 
 def _digest(*parts: str) -> bytes:
     told = [part.encode("utf-8", "surrogatepass") for part in parts]
-    sizes = ",".join([str(len(data)) for data in told])
-    return hashlib.sha256(b";".join([sizes.encode(), *told])).digest()
+    digest = hashlib.sha256(",".join([str(len(data)) for data in told]).encode())
+    for data in told:  # one by one: what is long is hashed with the interpreter let go
+        digest.update(data)
+    return digest.digest()
 
 
 def _labels(nonce: str, wanted: int, texts: Sequence[str]) -> tuple[str, ...]:
@@ -110,11 +111,10 @@ def _occurs(label: str, text: str) -> bool:
 def _drawn(nonce: str) -> Iterator[str]:
     """Labels without end, of three characters at first; a digest is enough for several."""
     for attempt in count():
-        draws = _digest(nonce, str(attempt))
-        length = 3 + attempt // 8
+        draws, length = _digest(nonce, str(attempt)), 3 + attempt // 8
+        either = [draws.translate(alphabet).decode() for alphabet in _ALPHABETS]
         for start in range(0, len(draws) - length, length):
-            drawn = enumerate(draws[start : start + length])
-            yield "".join([_ALPHABETS[place % 2][draw] for place, draw in drawn])
+            yield "".join([either[place % 2][start + place] for place in range(length)])
 
 
 def _fence(tag: str, attributes: str, key: str, text: str) -> str:

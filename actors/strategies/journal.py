@@ -124,6 +124,8 @@ def carry_on(run: Run, steps: Sequence[Step]) -> list[Action]:
     That is: rounds still open and their graces, then calls and questions not answered yet, or the
     run's end.  Raises msgspec.DecodeError for steps that cannot be read.
     """
+    if not steps:
+        return run.begin()
     rounds: dict[int, Action] = {}
     graces: dict[int, Action] = {}
     started: dict[int, Action] = {}
