@@ -33,7 +33,7 @@ import trio
 
 from actors.base import Timer
 from runtime.kernel.loop import AT_ONCE, Turn
-from runtime.kernel.timers import Timers
+from runtime.kernel.timers import Action, Timers
 
 __all__ = ["READ", "WRITE", "Reactor", "Timer"]
 
@@ -139,9 +139,9 @@ class Reactor:
 
     # --- timers ---
 
-    def at(self, when: float, action: Callable[[], None]) -> Timer:
-        """Calls `action` once `trio.current_time()` is `when` or later; never at once."""
-        timer = self._timers.add(when, lambda _: action())
+    def at(self, when: float, action: Action) -> Timer:
+        """Calls `action` with this timer once `trio.current_time()` is `when`; never at once."""
+        timer = self._timers.add(when, action)
         self._wake_at(when)
         return timer
 

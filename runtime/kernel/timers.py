@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from actors.base import Timer
 
-__all__ = ["Timers"]
+__all__ = ["Action", "Timers"]
 
 Action: TypeAlias = Callable[[Timer], None]
 SMALLEST_WASTE = 64

@@ -213,7 +213,7 @@ class Peer:
             self._timer = None
             self._arm()
 
-    def _look(self) -> None:
+    def _look(self, _: Timer) -> None:
         self._timer = None
         now = trio.current_time()
         late = [what for what, at in self._due.items() if at <= now]

@@ -26,7 +26,7 @@ from runtime.frontends.socket.conversation import Conversation, Limits
 from runtime.frontends.socket.peer import Patience, Peer
 from runtime.frontends.socket.tls import shake_hands
 from runtime.kernel import Future
-from runtime.reactor import READ, Reactor
+from runtime.reactor import READ, Reactor, Timer
 from runtime.transport.reactor.channel import Buffer, PlainChannel
 
 logger = logging.getLogger("planhub.socket")
@@ -206,7 +206,7 @@ class SocketServer:
         listening = self._listener.socket.fileno()
         self.reactor.watch(listening, 0)
 
-        def go_on() -> None:
+        def go_on(_: Timer) -> None:
             if not self._ended:
                 self.reactor.watch(listening, READ)
 

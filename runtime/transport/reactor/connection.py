@@ -6,7 +6,6 @@ deadline has moved on: in a busy connection that is once in a while, not once an
 
 from __future__ import annotations
 
-from functools import partial
 from math import inf
 from typing import Protocol
 
@@ -77,7 +76,7 @@ class Connection:
         try:
             data = self._channel.sealed(exchange.data())
         except OSError:
-            self._reactor.at(now, partial(self._lost, BROKE))
+            self._reactor.at(now, lambda _: self._lost(BROKE))
         else:
             self._send(data, now)
 
@@ -107,7 +106,7 @@ class Connection:
         """Our own mistake, or that of whoever heard of a part or of the end."""
         self._fail("protocol", f"a fault of our own ({type(error).__name__})")
 
-    def _rung(self) -> None:
+    def _rung(self, _: Timer) -> None:
         self._timer, self._timer_at = None, inf
         if trio.current_time() < self._due:
             self._end_by(self._due)

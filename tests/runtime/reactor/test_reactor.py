@@ -13,7 +13,7 @@ import pytest
 import trio
 from trio.lowlevel import Task
 
-from runtime.reactor import READ, WRITE, Reactor
+from runtime.reactor import READ, WRITE, Reactor, Timer
 
 PATIENCE_S = 10.0
 
@@ -100,7 +100,7 @@ async def test_nothing_runs_while_nothing_happens(pairs: Pairs) -> None:
     for _ in range(10):
         near, _far = pairs.make()
         reactor.add(near.fileno(), _unexpected)
-    reactor.at(trio.current_time() + 1000, lambda: None)
+    reactor.at(trio.current_time() + 1000, lambda _: None)
     async with serving(reactor):
         await trio.testing.wait_all_tasks_blocked()
         steps = Steps(lambda: 0)
@@ -240,7 +240,7 @@ async def test_timers_share_the_millisecond(pairs: Pairs) -> None:
     fired: list[int] = []
     reactor = Reactor(clock=lambda: now)
 
-    def fire() -> None:
+    def fire(_: Timer) -> None:
         nonlocal now
         now += 0.0004
         fired.append(1)
@@ -265,15 +265,15 @@ async def test_timers_go_off_in_time(autojump_clock: trio.testing.MockClock) -> 
     fired: list[tuple[str, float]] = []
     begun = trio.current_time()
 
-    def note(name: str) -> Callable[[], None]:
-        return lambda: fired.append((name, round(trio.current_time() - begun, 3)))
+    def note(name: str) -> Callable[[Timer], None]:
+        return lambda _: fired.append((name, round(trio.current_time() - begun, 3)))
 
     async with serving(reactor):
         reactor.at(begun + 5, note("late"))
         cancelled = reactor.at(begun + 2, note("cancelled"))
         await trio.testing.wait_all_tasks_blocked()
         reactor.at(begun + 1, note("early"))
-        reactor.at(begun + 3, lambda: reactor.cancel(cancelled))
+        reactor.at(begun + 3, lambda _: reactor.cancel(cancelled))
         reactor.cancel(cancelled)
         await trio.sleep(6)
         reactor.at(begun, note("overdue"))
@@ -305,7 +305,7 @@ async def test_a_callback_that_raises_is_that_sockets_failure_alone(
         near, far = pairs.make()
         far.send(b"x")
         reactor.add(near.fileno(), ready, failed=broken_too)
-    reactor.at(trio.current_time(), lambda: broken(0))
+    reactor.at(trio.current_time(), broken)
     with caplog.at_level(logging.ERROR, "planhub.reactor"):
         async with serving(reactor):
             await until(lambda: bool(failures) and len(heard) > 3)
