@@ -18,8 +18,7 @@ from actors.addresses import pool_address
 from actors.base import Address, Timer
 from actors.domain.admission import Quote
 from actors.domain.model import Model
-from actors.domain.pricing import input_estimate
-from actors.protocol import Answer, CallErrorKind, Candidate, Complete, Reserve
+from actors.protocol import Answer, CallErrorKind, Candidate
 from actors.strategies.plan import Call
 
 
@@ -68,7 +67,7 @@ class Attempt:
     number: int
     wanted: Wanted | None
     clamped: bool
-    started_ms: float
+    started_ms: float = 0.0
     latency_ms: float = 0.0
     held_nano: int = 0
     stage: Stage = Stage.RESERVING
@@ -79,45 +78,6 @@ class Attempt:
     @property
     def model(self) -> Model:
         return self.candidate.model
-
-    def reservation(self, run: str, *, reply_to: Address, deadline: float) -> Reserve:
-        """What the ledger is asked for; one that hedges is made whole or not at all."""
-        quoted = self.quoted
-        return Reserve(
-            reply_to,
-            self.id,
-            run,
-            quoted.fixed_nano,
-            quoted.output_price,
-            quoted.max_tokens,
-            quoted.max_tokens if self.hedges else quoted.least_tokens,
-            deadline,
-            self.call.role,
-            self.model.id,
-            self.model.provider,
-        )
-
-    def order(
-        self, max_tokens: int, *, reply_to: Address, deadline: float, announced: bool
-    ) -> Complete:
-        """What its pool is told to do."""
-        call = self.call
-        return Complete(
-            reply_to,
-            self.id,
-            self.model.id,
-            self.model.upstream,
-            call.messages,
-            max_tokens,
-            deadline,
-            input_estimate(call.messages, call.schema),
-            call.parameters,
-            call.temperature,
-            call.seed,
-            call.schema,
-            call.final,
-            announced,
-        )
 
     @property
     def pool(self) -> Address:

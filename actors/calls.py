@@ -17,12 +17,13 @@ from actors.addresses import LEDGER
 from actors.attempt import Attempt, Stage, Wanted
 from actors.base import ABSENT, Context
 from actors.dispatch import handles
-from actors.domain.admission import Quote, Share, max_tokens, quote
+from actors.domain.admission import Share, quote
 from actors.domain.retry import Again, Next
 from actors.domain.schema import NOT_JSON, is_heavy, problems
 from actors.domain.text import json_in, visible
 from actors.hedging import HedgeDue, Hedging, another
 from actors.narrator import Narrator
+from actors.ordering import Ordering
 from actors.protocol import (
     AskAfter,
     Begin,
@@ -36,7 +37,6 @@ from actors.protocol import (
     Record,
     Refused,
     Release,
-    Reserve,
     Reserved,
     Settle,
     Step,
@@ -71,15 +71,11 @@ class Calls:
     ) -> None:
         self._ctx = ctx
         self._order = begin.order
-        # What is carried on goes on after what was done before.
-        before_ms = max((r.started_ms + r.latency_ms for r in begin.records), default=0.0)
-        self.begun = ctx.now() - before_ms / 1000
-        self._deadline = deadline
         self._watcher = watcher
         self._narrator = narrator
         self._wanted: dict[int, Wanted] = {}
         self._attempts: dict[str, Attempt] = {}
-        self._count = begin.attempts
+        self.ordering = Ordering(ctx, begin, deadline)
         self.tally = Tally(begin.records)
         self.refused: Refused | None = None
         self._hedging = Hedging(begin.order)
@@ -105,21 +101,10 @@ class Calls:
         else:
             self._end(wanted, "failed")
 
-    def prepare(self, key: int, call: Call, quoted: Quote) -> Attempt:
-        """The first attempt at a call whose money is asked for together with that of others."""
-        wanted = Wanted(key, call, list(call.candidates), None)
-        return self._prepare(wanted, call, call.candidates[0], quoted)
-
-    def reservation(self, attempt: Attempt) -> Reserve:
-        """What the ledger is asked for."""
-        me, deadline = self._ctx.address, self._deadline
-        return attempt.reservation(self._order.run, reply_to=me, deadline=deadline)
-
-    def start_reserved(self, attempt: Attempt, granted: Reserved) -> None:
-        """Makes a call by the attempt that was prepared for it."""
-        assert attempt.wanted is not None, "nothing has become of it yet"
-        self._wanted[attempt.wanted.key] = attempt.wanted
-        attempt.wanted.tries += 1
+    def start_reserved(self, wanted: Wanted, attempt: Attempt, granted: Reserved) -> None:
+        """The same, by an attempt for which there is money already."""
+        self._wanted[wanted.key] = wanted
+        wanted.tries += 1
         self._attempts[attempt.id] = attempt
         self.reserved(granted)
 
@@ -155,18 +140,8 @@ class Calls:
     def reserved(self, granted: Reserved) -> None:
         if (attempt := self._attempts.get(granted.ticket)) is None:
             return
-        attempt.stage = Stage.ORDERED
-        attempt.started_ms = self._elapsed_ms()
-        attempt.held_nano = granted.held_nano
-        attempt.clamped = attempt.clamped or granted.clamped
         self._ctx.monitor(attempt.pool)
-        ordered = attempt.order(
-            granted.max_tokens,
-            reply_to=self._ctx.address,
-            deadline=self._deadline,
-            announced=self._order.hedge or self._ctx.is_watched(),
-        )
-        self._ctx.tell(attempt.pool, ordered)
+        self._ctx.tell(attempt.pool, self.ordering.order(attempt, granted))
 
     def refused_money(self, refused: Refused) -> None:
         """No hold for this attempt: a cheaper candidate may still fit, else the call ends."""
@@ -300,33 +275,9 @@ class Calls:
     ) -> None:
         """Asks for the money for an attempt."""
         quoted = quote(call, candidate.model, wanted.cap)
-        attempt = self._prepare(wanted, call, candidate, quoted, hedges=hedges)
+        attempt = self.ordering.attempt(wanted, call, candidate, quoted, hedges=hedges)
         self._attempts[attempt.id] = attempt
-        self._ctx.tell(LEDGER, self.reservation(attempt))
-
-    def _prepare(
-        self,
-        wanted: Wanted,
-        call: Call,
-        candidate: Candidate,
-        quoted: Quote,
-        *,
-        hedges: bool = False,
-    ) -> Attempt:
-        self._count += 1
-        wanted.attempts += 1
-        capped = wanted.cap is not None and quoted.max_tokens < max_tokens(call, candidate.model)
-        return Attempt(
-            f"{self._order.run}.{self._count}",
-            call,
-            candidate,
-            quoted,
-            wanted.attempts,
-            wanted,
-            clamped=capped,
-            started_ms=self._elapsed_ms(),
-            hedges=hedges,
-        )
+        self._ctx.tell(LEDGER, self.ordering.reservation(attempt))
 
     def _release(self, attempt: Attempt) -> None:
         del self._attempts[attempt.id]
@@ -389,9 +340,6 @@ class Calls:
         self.tally.remarks["hedge_unaffordable"] = None
         if wanted.failed is not None:
             self._go_on(wanted, *wanted.failed)
-
-    def _elapsed_ms(self) -> float:
-        return (self._ctx.now() - self.begun) * 1000
 
     # --- after a failure ---
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.addresses import LEDGER
-from actors.attempt import Attempt
+from actors.attempt import Attempt, Wanted
 from actors.base import Context
 from actors.calls import Calls
 from actors.domain.admission import demand, kept_nano, share_out
@@ -20,7 +20,7 @@ class FirstCalls:
         self._begin = begin
         self._deadline = deadline
         self._calls = calls
-        self._asked: dict[int, Attempt] = {}
+        self._asked: dict[int, tuple[Wanted, Attempt]] = {}
         self.waiting: list[StartCall] = []
         self.finish: Finish | None = None
 
@@ -29,25 +29,31 @@ class FirstCalls:
 
     def ask(self) -> int:
         """Asks the ledger for their money, and gives the least that is enough, in nano-USD."""
-        order = self._begin.order
-        wanted = demand([first.call for first in self.waiting], self.finish)
-        for first, quoted in zip(self.waiting, wanted.best, strict=True):
-            self._asked[first.key] = self._calls.prepare(first.key, first.call, quoted)
+        order, ordering = self._begin.order, self._calls.ordering
+        calls = [first.call for first in self.waiting]
+        asked = demand(calls, self.finish)
+        reservations = []
+        for first, quoted in zip(self.waiting, asked.best, strict=True):
+            call = first.call
+            wanted = Wanted(first.key, call, list(call.candidates), None)
+            attempt = ordering.attempt(wanted, call, call.candidates[0], quoted)
+            self._asked[first.key] = wanted, attempt
+            reservations.append(ordering.reservation(attempt))
         self._ctx.tell(
             LEDGER,
             Admit(
                 self._ctx.address,
                 order.run,
                 order,
-                wanted.want_nano,
-                wanted.least_nano,
+                asked.want_nano,
+                asked.least_nano,
                 self._deadline,
                 self._calls.tally.spent_nano,
                 self._begin.steps,
-                tuple(map(self._calls.reservation, self._asked.values())),
+                tuple(reservations),
             ),
         )
-        return wanted.least_nano
+        return asked.least_nano
 
     def start(self, admitted: Admitted) -> None:
         """Orders those that are reserved, or shares what is granted out among all of them."""
@@ -57,18 +63,19 @@ class FirstCalls:
             self._calls.keep(kept_nano(calls, self.finish))
         if admitted.reserved:
             self._start_reserved(first, {one.ticket: one for one in admitted.reserved})
-            return
-        shares = share_out(admitted.granted_nano, calls, self.finish)
-        for start, share in zip(first, shares, strict=True):
-            self._calls.start(start.key, start.call, share)
+        else:
+            shares = share_out(admitted.granted_nano, calls, self.finish)
+            for start, share in zip(first, shares, strict=True):
+                self._calls.start(start.key, start.call, share)
+        self._asked.clear()
 
     def _start_reserved(self, first: list[StartCall], reserved: dict[str, Reserved]) -> None:
         """Others have come since, who ask for themselves; some are not wanted any more."""
         for start in first:
-            attempt = self._asked.get(start.key)
-            if attempt is None:
+            if (asked := self._asked.get(start.key)) is None:
                 self._calls.start(start.key, start.call)
             else:
-                self._calls.start_reserved(attempt, reserved.pop(attempt.id))
+                wanted, attempt = asked
+                self._calls.start_reserved(wanted, attempt, reserved.pop(attempt.id))
         for ticket in reserved:
             self._ctx.tell(LEDGER, Release(ticket))

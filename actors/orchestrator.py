@@ -215,8 +215,8 @@ class Orchestrator(Actor):
         if self._phase is Phase.CHOOSING and round.depth == 0:
             self._first.finish = round.finish
         # What is carried on has been open since the run began, for all that is known.
-        now = self.ctx.now()
-        self._rounds.open(round, now if self._phase >= Phase.CALLING else self._calls.begun)
+        carried_on = self._phase < Phase.CALLING
+        self._rounds.open(round, self._calls.ordering.begun if carried_on else self.ctx.now())
 
     # --- what the Router and the Judge answer ---
 
