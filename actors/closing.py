@@ -94,7 +94,8 @@ class Closing:
         self._outcome = cancelled(outcome) if self.is_cancelled else outcome
         if isinstance(self._outcome, Result):
             self._narrator.answer_known(self._outcome.text)
-        self._ctx.after(GRACE_S, GraceOver())
+        if not self._calls.idle:
+            self._ctx.after(GRACE_S, GraceOver())
 
     def end(self) -> None:
         """Nothing is on the wire any more: the ledger may have the last word."""

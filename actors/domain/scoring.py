@@ -18,6 +18,7 @@ same answer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from actors.domain.model import Model, Price, Usage
@@ -29,6 +30,7 @@ TYPICAL_OUTPUT = 1024
 """Tokens an answer is expected to have where more are allowed."""
 
 _FREE = Price(0, 0, 0, 0)
+_SCORE = attrgetter("score")
 
 
 class Coefficients(NamedTuple):
@@ -78,6 +80,8 @@ class Scale:
 
     def __init__(self, states: Sequence[ModelState], profile: Profile) -> None:
         by = PROFILES[profile]
+        # What scores the same stays in this order.
+        states = sorted(states, key=lambda state: -state.model.weight)
         self._by_cost = by.cost
         weights = _shares(-by.weight, [state.model.weight for state in states])
         latencies = _shares(by.latency, _or_mean([state.latency_ms for state in states]))
@@ -92,7 +96,7 @@ class Scale:
         ]
         by_cost = _shares(self._by_cost, _or_dearest(costs))
         candidates = map(Place.candidate, self._places, costs, by_cost)
-        return tuple(sorted(candidates, key=_order))
+        return tuple(sorted(candidates, key=_SCORE))
 
 
 def rank(
@@ -131,10 +135,6 @@ def _or_mean(values: Sequence[float | None]) -> list[float]:
     known = [value for value in values if value is not None]
     mean = sum(known) / len(known) if known else 0.0
     return [mean if value is None else value for value in values]
-
-
-def _order(candidate: Candidate) -> tuple[float, int]:
-    return candidate.score, -candidate.model.weight
 
 
 def _place(state: ModelState, by_weight: float, by_latency: float, by_failure: float) -> Place:

@@ -85,6 +85,7 @@ class Run:
         self._rounds: dict[int, Opened] = {}
         self._actions: list[Action] = []
         self._last_key = 0
+        self._stopping = False
         self._stopped: UnansweredKind | None = None
         self.ended = False
         self.verdicts: list[JudgeVerdict] = []
@@ -119,14 +120,14 @@ class Run:
         """The time of the round opened under `key` is up: it closes with what it has."""
         if (round := self._rounds.get(key)) is None:
             return self._ignore()
-        round.stopped = kind
+        self._stopping, round.stopped = True, kind
         return self._act(self._stop, kind, round)
 
     def give_up(self, kind: UnansweredKind) -> list[Action]:
         """Nothing more may be started: the run ends now, with the best it has."""
         if self.ended:
             return self._ignore()
-        self._stopped = kind
+        self._stopping, self._stopped = True, kind
         return self._act(self._stop, kind, None)
 
     # --- what the plan says ---
@@ -207,8 +208,9 @@ class Run:
 
     def _branch(self, place: Place, branch: Call | Plan[Any]) -> None:
         if isinstance(branch, Call):
-            for above in rounds_above(place):
-                above.role = above.role or branch.role
+            if place.round.role is None:
+                for above in rounds_above(place):
+                    above.role = above.role or branch.role
             place.round.put(place.index, self._ask(Asked(branch, place)))
             return
         carried = Carried(branch, place, place.round.plan.depth + 1)
@@ -248,7 +250,7 @@ class Run:
             self._answer(asked, _instead_of(asked.step, kind))
 
     def _stopped_at(self, place: Place | None) -> UnansweredKind | None:
-        if self._stopped is not None:
+        if self._stopped is not None or not self._stopping:
             return self._stopped
         for round in rounds_above(place):
             if round.stopped is not None:
