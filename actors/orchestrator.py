@@ -20,11 +20,14 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum, auto
 from typing import Any, ClassVar, TypeAlias
 
+from msgspec.structs import replace
+
 from actors.addresses import LEDGER, is_pool
 from actors.base import ABSENT, Actor, Address, Context, Down, Message, Overloaded
 from actors.calls import Calls
 from actors.closing import Closing, EndOver, GraceOver
 from actors.dispatch import handles, table
+from actors.domain.model import shared
 from actors.errors import Draining, PlanError, RateLimited
 from actors.first_calls import FirstCalls
 from actors.hedging import HedgeDue
@@ -228,7 +231,8 @@ class Orchestrator(Actor):
         also = None if selected.also is None else self._chosen(selected.also)
         needed = [refusal.needed_nano for refusal in selected.refused if refusal.needed_nano]
         self._closing.needed_nano = min(needed, default=self._closing.needed_nano)
-        return Chosen(selected.ranked, selected.refused, also=also)
+        ranked = tuple([replace(each, model=shared(each.model)) for each in selected.ranked])
+        return Chosen(ranked, selected.refused, also=also)
 
     @handles
     def _judged(self, read: BallotBuilt | Verdict | RepairVerdict | VerdictUnreadable) -> None:
