@@ -48,6 +48,11 @@ POISONED, FAILED = End.POISONED, End.FAILED
 class Cell(Lifecycle, pykka.Actor):
     """Mailbox, life and turns of one address; what it does is its behaviour's."""
 
+    # Slots are found sooner than the attributes of an instance that pykka has looked into.
+    __slots__ = (
+        "_actor_ref", "_decode", "_shutdown", "_timers", "actor_inbox", "actor_stopped",
+        "actor_urn", "behaviour", "leaving", "mailbox", "queued", "watching",
+    )  # fmt: skip
     actor_inbox: Mailbox
 
     def __init__(self, system: System, spec: ChildSpec, supervisor: Supervisor) -> None:
@@ -92,7 +97,7 @@ class Cell(Lifecycle, pykka.Actor):
     @property
     def actor_ref(self) -> pykka.ActorRef[Self]:
         """pykka's ref; of a spawned cell it is made when first asked for."""
-        if "_actor_ref" not in self.__dict__:
+        if not hasattr(self, "_actor_ref"):
             self.mailbox.post = partial(post, self.system, self.address)
             self.actor_stopped = threading.Event()
             self._actor_ref = pykka.ActorRef(self)
@@ -263,7 +268,7 @@ class Cell(Lifecycle, pykka.Actor):
             self.system.cancel(self._shutdown)
         for data in self.mailbox.leftovers():
             self.system.dead_letters.record("stopped", self.address, data)
-        if "_actor_ref" in self.__dict__:
+        if hasattr(self, "_actor_ref"):
             self.actor_stopped.set()
             if self.spec.restart is not Restart.TEMPORARY:
                 pykka.ActorRegistry.unregister(self._actor_ref)

@@ -39,6 +39,10 @@ class State(Enum):
 class Lifecycle(ABC):
     """The part of a child that its supervisor and those who monitor it deal with."""
 
+    __slots__ = (
+        "_stops", "_then", "address", "spec", "state", "supervisor", "system", "watchers",
+    )  # fmt: skip
+
     def __init__(self, system: System, spec: ChildSpec, supervisor: Supervisor) -> None:
         self.system = system
         self.spec = spec

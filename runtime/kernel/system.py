@@ -254,8 +254,8 @@ class System:
         self._closing = self._ending = True
         if self._root is not None:
             self._root.end(str(failure) if failure else "shutdown")
+        self.failure = failure  # first: another thread that sees the end asks why
         self.ended = True
-        self.failure = failure
         self._ready.clear()
         self._handover.make(len(self._handover))
         self._stir()
