@@ -166,15 +166,15 @@ class Cell(Lifecycle, pykka.Actor):
         """Handles what is queued, urgent messages first, 64 at most."""
         if self.state is STARTING:
             self._start_behaviour()
-        mailbox, handle = self.mailbox, self._handle
+        mailbox = self.mailbox
         for _ in range(MESSAGES_PER_TURN):
             if self.state is not RUNNING:
                 break
             if mailbox.urgent:
-                handle(mailbox.urgent.popleft(), FAILED)
+                self._handle(mailbox.urgent.popleft(), FAILED)
             elif mailbox.user:
                 mailbox.taken += 1
-                handle(mailbox.user.popleft(), POISONED)
+                self._handle(mailbox.user.popleft(), POISONED)
             else:
                 mailbox.urgent = mailbox.user = None  # ten thousand waiting cells keep no lanes
                 self.queued = False
@@ -201,8 +201,9 @@ class Cell(Lifecycle, pykka.Actor):
         if data is STOP or data is KILL:
             self._obey(data)
             return
+        decode = self._decode
         try:
-            message = self._decode(data)
+            message = decode(data)
         except msgspec.DecodeError:
             self.system.dead_letters.record("unreadable", self.address, data)
             return
