@@ -122,7 +122,7 @@ class Commits:
             self._send()
         elif not self._armed:
             self._armed = True
-            self._ctx.after(GATHER_S, GatherOver())
+            self._ctx.after(batch.since + GATHER_S - self._ctx.now(), GatherOver())
 
     def flush_all(self, *, orderly: bool) -> None:
         """Sends everything, for the last time.
@@ -149,8 +149,11 @@ class Commits:
 
     @handles
     def gather_over(self, _: GatherOver) -> None:
+        """The batch that is gathered now may have begun after this was armed."""
         self._armed = False
-        self._gathering.due = True
+        batch = self._gathering
+        if batch.since is not None and batch.since + GATHER_S <= self._ctx.now():
+            batch.due = True
 
     def committed(self, committed: Committed) -> Batch | None:
         """The batch that is durable now."""

@@ -819,6 +819,22 @@ def test_writes_nobody_waits_for_gather_a_little() -> None:
     assert [type(write) for write in commit.writes] == [AttemptReserved, AttemptSettled]  # type: ignore[union-attr]
 
 
+def test_each_batch_has_its_own_time_to_gather() -> None:
+    """What the time was meant for was sent before: the next batch is not sent early."""
+    desk = Desk(10_000)
+    admitted(desk, "a", 100)
+    desk.reserve("a.1", 40)
+    desk.wait(0.003)
+    desk.admit("wanted", 10, wanted=True)
+    desk.store()
+    desk.settle("a.1", 30)
+    desk.wait(0.003)
+    assert not desk.inbox
+    desk.wait(0.003)
+    (commit,) = desk.inbox
+    assert [type(write) for write in commit.writes] == [AttemptSettled]  # type: ignore[union-attr]
+
+
 def test_a_new_limit_serves_the_line() -> None:
     """What waited under the old one may fit now."""
     desk = Desk(100)
