@@ -99,7 +99,7 @@ def test_it_is_carried_on_as_often_as_it_takes(vendors: Vendors, path: Path) -> 
 @pytest.mark.parametrize(
     ("sql", "code", "text"),
     [
-        ("UPDATE steps SET body = x'00' WHERE number = 2", "journal_damaged", "is damaged"),
+        ("UPDATE steps SET body = x'00' WHERE number = 1", "journal_damaged", "is damaged"),
         ("UPDATE runs SET \"order\" = x'00'", "journal_damaged", "its order cannot be read"),
     ],
 )
