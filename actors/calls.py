@@ -300,7 +300,8 @@ class Calls:
         )
         del self._wanted[wanted.key]
         self._settle(attempt, record, steps=self._watcher.steps(wanted.key, outcome))
-        self._give_up(wanted)
+        if wanted.hedged:
+            self._give_up(wanted)
         self._watcher.call_ended(wanted.key, outcome)
 
     def _failed(self, attempt: Attempt, failed: CallFailed) -> None:

@@ -3,6 +3,7 @@
 database.py    finds, makes, migrates and opens it, and keeps a second engine out
 sqlite.py      the one who writes while an engine runs: an actor on a thread of its own
 writing.py     the ledger's writes as SQL, many rows at a time
+steps.py       the rows of a run's journal, and their checksums
 recovery.py    what a crash left open is closed
 checkpoints.py moves the write-ahead log into the database, beside the writer
 journal.py     reading what runs were told, to carry them on or out again
@@ -17,6 +18,7 @@ own row is durable.  So a call may be on its way of which the database knows not
 that covers it.  On the next start every attempt with a row and without an outcome is charged its
 full hold, and what is leased beyond that is charged too, under the attempt
 `lease:<account>:<month>:<epoch>`.  Both are marked uncertain until `reports.settle_uncertain`
-corrects them: rather too much is counted as spent than too little.  A ledger that ends in order,
-or merely runs out of work, has returned its leases, and nothing is uncertain.
+corrects them: rather too much is counted as spent than too little.  A ledger that ends in order
+has returned its leases, and nothing is uncertain.  One that runs out of work returns them too: at
+once, but for what it used within its last second of work, which stays leased for a second or two.
 """
