@@ -22,7 +22,7 @@ HEAD_START_S = 0.25
 LOOKED_UP_S = 1.0
 """How long what a name leads to is used again: connections opened together look it up once."""
 
-OPENING_A_TURN = 8
+OPENING_A_TURN = 16
 SHAKING_A_TURN = 2
 READ_BYTES = 16_384
 
@@ -55,7 +55,7 @@ class Connector:
         """Raises OSError, of which the errors of TLS and of name lookup are kinds."""
         if address.secure and self._tls is None:
             raise ssl.SSLError("no certificates are loaded")
-        places = await self._look_up(address)
+        places = self._known(address) or await self._look_up(address)
         async with self._opening:
             await trio.lowlevel.checkpoint()
         sock = await _first_of(places)
@@ -68,10 +68,14 @@ class Connector:
             raise
         return PlainChannel(sock, self._buffer)
 
+    def _known(self, address: Address) -> list[Place]:
+        """Where it leads to, if that was looked up lately: nobody need wait in line for that."""
+        until, places = self._places.get(address, (-inf, []))
+        return places if trio.current_time() <= until else []
+
     async def _look_up(self, address: Address) -> list[Place]:
         async with self._looking_up:
-            until, places = self._places.get(address, (-inf, []))
-            if until < trio.current_time():
+            if not (places := self._known(address)):
                 found = await trio.socket.getaddrinfo(
                     address.host, address.port, type=socket.SOCK_STREAM
                 )
