@@ -75,6 +75,7 @@ class Commits:
         self._gathering = Batch()
         self._in_flight: Batch | None = None
         self._ticket = ""
+        self._books_at = 0.0
         self._count = 0
         self._armed = False
         self._pause = PAUSE_S
@@ -134,10 +135,13 @@ class Commits:
 
     # --- what becomes of it ---
 
-    def load(self) -> None:
-        """Asks for the books."""
+    def load(self, at: float) -> None:
+        """Asks for the books from the month of `at` on, until they come: for the same months each
+        time, for the clock may have gone over the month's end and back.
+        """
+        self._books_at = at
         self._ticket = f"books:{self._ctx.random()}"
-        self._ctx.tell(STORAGE, LoadBooks(self._ctx.address, self._ticket, self._ctx.wall()))
+        self._ctx.tell(STORAGE, LoadBooks(self._ctx.address, self._ticket, at))
 
     def loaded(self, loaded: BooksLoaded) -> bool:
         """Whether these are the books that were asked for."""
@@ -185,7 +189,7 @@ class Commits:
     def pause_over(self) -> None:
         self.failing = False
         if not self.epoch:
-            self.load()
+            self.load(self._books_at)
 
     def overdue(self) -> tuple[list[Admit | Reserve], list[EndRun]]:
         """Those who have waited long enough for storage; they do not wait any longer."""

@@ -99,8 +99,9 @@ class CostLedger(Actor):
         )
 
     def started(self) -> None:
-        self._books.turn(month_of(self.ctx.wall()))
-        self._commits.load()
+        at = self.ctx.wall()
+        self._books.turn(month_of(at))
+        self._commits.load(at)
 
     def stopped(self, reason: str) -> None:
         self._return_leases(at_last=True)

@@ -15,6 +15,7 @@ from actors.protocol import (
     EndRun,
     LeaseReturned,
     LeaseTaken,
+    LoadBooks,
     Order,
     ReconfigureLedger,
     Refused,
@@ -690,6 +691,17 @@ def test_a_clock_that_steps_back_reopens_nothing() -> None:
     desk.restart()
     desk.store_all()
     assert refused(desk.admit("c", 1)[0]).spent_nano == 100
+
+
+def test_the_books_begin_with_the_month_the_ledger_began_in() -> None:
+    """Though storage cannot be asked before the month's end, and the clock steps back after it."""
+    desk = Desk(100, started=False)
+    began = desk.inbox[0]
+    desk.store(fail=True)
+    desk.context.wall_time += 31 * 86_400
+    desk.wait(0.1)
+    assert isinstance(began, LoadBooks)
+    assert [load.at for load in desk.inbox if isinstance(load, LoadBooks)] == [began.at]
 
 
 def test_a_new_month_opens_the_line() -> None:
