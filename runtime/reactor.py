@@ -85,7 +85,7 @@ class Reactor:
         self._bell: int | None = None
         self._thread = 0
         self._waiting = False
-        self._waking = threading.Lock()
+        self._waking = threading.RLock()  # a signal's handler may wake amid a wake-up
         self._alarm = trio.CancelScope()
         self._alarm_at = inf
 
@@ -192,14 +192,14 @@ class Reactor:
 
         Edge-triggered: each ring is heard once, and nobody needs to read it.
         """
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._bell = bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         try:
-            epoll.register(self._bell, READ | select.EPOLLET)
+            epoll.register(bell, READ | select.EPOLLET)
             yield
         finally:
             with self._waking:
-                os.close(self._bell)
                 self._bell = None
+            os.close(bell)
 
     @trio.lowlevel.enable_ki_protection
     async def _run_until_alarm(self, epoll: select.epoll, turn: Turn) -> None:
