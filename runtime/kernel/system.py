@@ -252,9 +252,9 @@ class System:
         if self._ending:
             return
         self._closing = self._ending = True
+        self.failure = failure  # first: whoever hears of the end on another thread asks why
         if self._root is not None:
             self._root.end(str(failure) if failure else "shutdown")
-        self.failure = failure  # first: another thread that sees the end asks why
         self.ended = True
         self._ready.clear()
         self._handover.make(len(self._handover))
