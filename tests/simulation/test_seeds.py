@@ -8,8 +8,8 @@ import pytest
 
 from actors.domain.balance import Balance
 from runtime.testing.simulation import Simulation, Violation, simulate
+from runtime.testing.simulation.loop import command
 from runtime.testing.simulation.many import results, violations_of
-from runtime.testing.simulation.world import command
 
 SEEDS = range(300)
 

@@ -5,10 +5,14 @@ virtual time: no thread, no socket, no sleep.  What happens is drawn from its se
 is the same run, message for message.  After every turn of an actor the rules are checked
 (:mod:`~runtime.testing.simulation.rules`).
 
+The loop (`loop`) moves the time of a `world` on, which outlives every `process` of the actors; the
+`clients` talk to the one that is there.  What will happen is drawn by `scenario`, and what comes of
+a call or a commit by `vendors` and `storage`.
+
     python -m runtime.testing.simulation --seed 1234       shows one, message by message
     python -m runtime.testing.simulation --seeds 100000    tries many, on all cores
 """
 
-from runtime.testing.simulation.world import Simulation, Violation, simulate
+from runtime.testing.simulation.loop import Simulation, Violation, simulate
 
 __all__ = ["Simulation", "Violation", "simulate"]

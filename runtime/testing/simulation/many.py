@@ -13,7 +13,7 @@ from functools import partial
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from runtime.testing.simulation.world import Simulation, command
+from runtime.testing.simulation.loop import Simulation, command
 
 SEEDS_AT_ONCE = 25
 SEEDS_PER_LINE = 500
