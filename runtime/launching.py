@@ -79,14 +79,14 @@ class Launcher:
 
     def _launch(self, course: Course, begun: float) -> None:
         """On the system's thread, in one call: each one handed over may wake that thread."""
-        order, steps, records, attempts = astuple(course)
-        run = order.run
+        order = course.order
+        spec = orchestrator(order.run)
         with suppress(ActorStopped):  # the ask says so to whoever waits
-            self._system.spawn(orchestrator(run))
+            self._system.spawn(spec)
         self._system.ask_for(
-            _Carried(self, run, order.mode, begun),
-            run_address(run),
-            lambda me: Begin(me, run, order, steps, records, attempts),
+            _Carried(self, order.run, order.mode, begun),
+            spec.address,
+            lambda me: Begin(me, order.run, *astuple(course)),
             order.latency_s + PATIENCE_S,
         )
 
