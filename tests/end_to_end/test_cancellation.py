@@ -51,10 +51,11 @@ def at(vendors: Vendors) -> Iterator[Served]:
         yield at
 
 
-def scattered(at: Served) -> bool:
+def scattered(at: Served, vendors: Vendors) -> bool:
     """One call is answered, one on the wire, one in the line."""
-    status = pool(at.hub, "openai")
-    return (status.leased, status.waiting) == (1, 1) and is_at_rest(at.hub, "anthropic")
+    status, sent = pool(at.hub, "openai"), len(vendors.openai.calls)
+    places = status.leased, sent, status.waiting
+    return places == (1, 1, 1) and is_at_rest(at.hub, "anthropic")
 
 
 def ended(at: Served, run: str) -> End:
@@ -72,7 +73,7 @@ def ended(at: Served, run: str) -> End:
 def deleted(at: Served, vendors: Vendors) -> End:
     """Somebody else says so."""
     response = at.post(request(orchestration=VOTE), prefer="respond-async")
-    assert until(lambda: scattered(at))
+    assert until(lambda: scattered(at, vendors))
     with at.client() as client:
         assert client.delete(response.headers["location"]).status_code == 202
     assert vendors.openai.wait_for(connections=0, timeout=AT_ONCE_S)
@@ -88,7 +89,7 @@ def left(at: Served, vendors: Vendors) -> End:
     )
     with socket.create_connection(("127.0.0.1", at.port), PATIENCE_S) as client:
         client.sendall(head.encode() + content)
-        assert until(lambda: scattered(at))
+        assert until(lambda: scattered(at, vendors))
         (future,) = at.hub.engine.runs.futures()
     assert vendors.openai.wait_for(connections=0, timeout=AT_ONCE_S)
     return ended(at, future.run_id)
@@ -97,7 +98,7 @@ def left(at: Served, vendors: Vendors) -> End:
 def given_up(at: Served, vendors: Vendors) -> End:
     """The host that embeds it has changed its mind."""
     future = at.hub.submit("Why?", **VOTE)
-    assert until(lambda: scattered(at))
+    assert until(lambda: scattered(at, vendors))
     assert future.cancel()
     assert vendors.openai.wait_for(connections=0, timeout=AT_ONCE_S)
     with pytest.raises(Cancelled) as cancelled:
