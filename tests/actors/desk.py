@@ -22,6 +22,7 @@ from actors.protocol import (
     GetAccounts,
     LoadBooks,
     Order,
+    Refused,
     Release,
     Reserve,
     Settle,
@@ -193,3 +194,14 @@ class Desk:
         assert not any(isinstance(answer, Command) for answer in answers)
         self.answers += answers
         return answers
+
+
+def admitted(desk: Desk, run: str, want: int, least: int | None = None) -> None:
+    """Opens a run whose lease is durable."""
+    desk.admit(run, want, least)
+    desk.store_all()
+
+
+def refused(message: object) -> Refused:
+    assert isinstance(message, Refused)
+    return message
