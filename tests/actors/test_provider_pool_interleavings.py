@@ -251,4 +251,4 @@ class Pools(RuleBasedStateMachine):
 
 
 TestPools = Pools.TestCase
-TestPools.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+TestPools.settings = settings(max_examples=120, stateful_step_count=40)

@@ -12,7 +12,6 @@ REPEATABLE = settings(
     max_examples=150,
     derandomize=True,
     database=None,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

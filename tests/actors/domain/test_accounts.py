@@ -150,7 +150,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestAnyOrder.settings = settings(max_examples=100, stateful_step_count=30)
 
 
 def test_what_is_spent_refuses_for_good_and_what_is_held_for_now() -> None:

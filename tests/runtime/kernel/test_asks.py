@@ -109,7 +109,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps=STEPS, strategy=st.sampled_from(list(Strategy)), shut_down=st.booleans())
 def test_every_ask_is_settled_once(
     steps: list[tuple[str, str]], strategy: Strategy, shut_down: bool

@@ -30,7 +30,7 @@ def work(desk: Desk, runs: list[list[int]]) -> None:
             desk.end(run)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.lists(st.lists(st.integers(0, 10), max_size=4), max_size=4),
     st.integers(0, 30),
