@@ -263,3 +263,21 @@ class World:
     def _arrive(self, address: Address, message: Any) -> None:
         if isinstance(message, Validated) or self.on_wire.pop(message.ticket, None):
             self.system.tell(address, message)
+
+
+def is_ballot(work: CallVendor) -> bool:
+    return b'\\"choice\\"' in work.order.messages
+
+
+def verdict(work: CallVendor, place: int = 0) -> str:
+    """A verdict for the candidate that the ballot shows at `place`."""
+    prompt = json.loads(work.order.messages)[-1]["content"]
+    schema = json.loads(prompt[prompt.rindex("JSON Schema:") + len("JSON Schema:") :])
+    labels = schema["properties"]["choice"]["enum"][:-2]
+    findings = [{"label": label, "finding": "sound"} for label in labels]
+    return json.dumps({"findings": findings, "comparison": "close", "choice": labels[place]})
+
+
+def sensible(work: CallVendor) -> Says:
+    """A vendor whose models answer with their name, and judge when asked to."""
+    return Says(verdict(work) if is_ballot(work) else f"{work.order.model} says so", USAGE)

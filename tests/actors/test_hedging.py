@@ -10,8 +10,7 @@ import pytest
 from actors.domain.health import LEAST_KEPT
 from actors.events import RunFinished
 from actors.protocol import CallVendor
-from tests.actors.test_orchestrator import is_ballot, verdict
-from tests.world import HANGS, USD, Fails, Says, World, model
+from tests.world import HANGS, USD, Fails, Says, World, is_ballot, model, verdict
 
 MODELS = (
     model("first", "a", 9, 1),

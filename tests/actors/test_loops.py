@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from actors.protocol import CallVendor
-from tests.actors.test_orchestrator import is_ballot, verdict
-from tests.world import HANGS, USAGE, Says, World
+from tests.world import HANGS, USAGE, Says, World, is_ballot, verdict
 
 OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("fuse", {}),

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from actors.protocol import CallVendor
-from tests.actors.test_orchestrator import is_ballot, verdict
-from tests.world import HANGS, USD, Fails, Says, Vendor, World, model
+from tests.world import HANGS, USD, Fails, Says, Vendor, World, is_ballot, model, verdict
 
 VOTERS = ("v1", "v2", "v3", "v4", "v5")
 MODELS = (model("judge", "j", 9), *(model(id, id) for id in VOTERS))
